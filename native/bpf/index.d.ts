@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// Loads and attaches the BPF programs, keeps process mappings, and drains samples as columns.
+
+export type Scope =
+  | { kind: 'host' }
+  /** Tasks in these cgroups: cgroup v2 ids, or on v1 the kernfs ids (inode numbers) in `hierarchy`. */
+  | { kind: 'cgroups'; ids: bigint[] }
+  /** These processes with all their threads, and children started from now on. */
+  | { kind: 'processes'; pids: number[] };
+
+export interface ProfilerOptions {
+  /** Folder with the compiled *.bpf.o files. */
+  objects: string;
+  scope: Scope;
+  /** Which cgroup a sample is attributed to: the v2 one, or the one in this v1 controller. */
+  cgroupHierarchy: 'v2' | 'cpu' | 'memory' | 'cpuacct' | 'pids';
+  onCpu?: { hz: number };
+  offCpu?: {
+    /** Nanoseconds; intervals outside are not recorded. maxNs 0 = no maximum. */
+    minNs: number;
+    maxNs: number;
+    /** Bits of task states that count as blocked (TASK_INTERRUPTIBLE 1, TASK_UNINTERRUPTIBLE 2, …); 0 = all. */
+    stateMask: number;
+    phases: { blocked: boolean; runqueue: boolean; preempted: boolean };
+  };
+  /** Never sample these process ids (the agent itself, when asked). */
+  excludePids?: number[];
+  /** Upper bounds, by entries. */
+  maxSamples?: number;
+  /** Maximum bytes of process and mapping tables (default 32 MiB). */
+  maxProcessBytes?: number;
+}
+
+/** One drain: all rows since the drain before. Plain typed arrays, valid as long as the caller keeps them. */
+export interface Drained {
+  /** CLOCK_MONOTONIC nanoseconds of the time covered. */
+  startNs: bigint;
+  endNs: bigint;
+  /** One row per distinct (kind, phase, state, process, thread, stack). */
+  samples: {
+    kind: Uint8Array; // 0 on-CPU, 1 off-CPU
+    phase: Uint8Array; // off-CPU: 0 blocked, 1 runqueue, 2 preempted
+    state: Uint8Array; // off-CPU: the task state's bits (blocked)
+    process: Uint32Array; // row of `processes`
+    tid: Uint32Array;
+    threadName: Uint32Array; // row of `strings`
+    stack: Uint32Array; // row of `stacks`
+    count: Float64Array; // samples or intervals
+    /** Nanoseconds: count × period on-CPU, time away off-CPU. */
+    value: Float64Array;
+  };
+  stacks: {
+    /** n + 1 offsets into `location`; leaf first, kernel part before user part. */
+    offset: Uint32Array;
+    location: Uint32Array; // row of `locations`
+    /** bit 0: kernel part truncated, bit 1: user part truncated, bit 2: user part not readable, bit 3: kernel part not readable */
+    flags: Uint8Array;
+  };
+  locations: {
+    /** 0 kernel, 1 file, 2 anonymous executable memory (JIT), 3 no mapping known, 4 vdso/vsyscall */
+    space: Uint8Array;
+    /** Row of `mappings`, or -1. */
+    mapping: Int32Array;
+    /** Kernel address, file offset (space 1, 4), or the process's own address (2, 3). Return addresses are as found: callers subtract 1 for symbols. */
+    address: BigUint64Array;
+    /** 1 if this is the exact instruction (leaf, interrupted or faulting), 0 if a return address. */
+    exact: Uint8Array;
+    /** For space 2 and 3: row of `processes` whose address it is; -1 else. */
+    process: Int32Array;
+  };
+  /** Distinct mapped files (build id + path), with one example to open it by. */
+  mappings: {
+    path: string[];
+    /** Hex; '' where the kernel gave none. */
+    buildId: string[];
+    /** An example: a process that has (or had) it mapped, and where. */
+    pid: Uint32Array;
+    start: BigUint64Array;
+    end: BigUint64Array;
+    offset: BigUint64Array;
+    device: BigUint64Array;
+    inode: BigUint64Array;
+  };
+  processes: {
+    pid: Uint32Array;
+    parent: Uint32Array;
+    /** Start, CLOCK_MONOTONIC ns (0 if not known): tells a reused pid. */
+    startNs: BigUint64Array;
+    cgroup: BigUint64Array;
+    comm: Uint32Array; // row of `strings`: the main thread's name
+    /** Path of the executable as mapped (row of `strings`), '' row if unknown. */
+    executable: Uint32Array;
+    executableMapping: Int32Array; // row of `mappings`, or -1
+    /** 1 while it runs, as far as known. */
+    alive: Uint8Array;
+  };
+  strings: string[];
+  /** Counted since the drain before, by cause; keys are fixed and listed in docs/bpf.md. */
+  lost: Record<LossCause, number>;
+}
+
+export type LossCause =
+  | 'counts_full' // the sample map had no room
+  | 'stack_ring_full' // the stack could not be handed over
+  | 'stack_missing' // user space never saw the stack of a counted row
+  | 'process_table_full'
+  | 'sideband_lost' // the kernel dropped mapping records (PERF_RECORD_LOST); those processes were read again from /proc
+  | 'task_state_full' // off-CPU: no room to remember when a task left
+  | 'bad_delta' // off-CPU: an interval that cannot be true
+  | 'missed_wakeup'; // off-CPU: runqueue time could not be told from blocked time
+
+export interface ProgramCost {
+  name: string;
+  /** From bpf_prog_info; zero unless kernel.bpf_stats_enabled. */
+  runNs: bigint;
+  runCount: bigint;
+}
+
+export class Profiler {
+  /** Loads and attaches; throws an Error with `code` SW_BPF_… and leaves nothing behind. */
+  constructor(options: ProfilerOptions);
+  /** Monotonic nanoseconds now. */
+  static now(): bigint;
+  /**
+   * Reads pending mapping records; call it a few times a second (cheap when there are none). Bounded work per call.
+   * Returns the number of records.
+   */
+  poll(): number;
+  /** Turns the two sets of maps around and gives what the other one holds. Runs on the thread pool. */
+  drain(): Promise<Drained>;
+  setScope(scope: Scope): void;
+  programs(): ProgramCost[];
+  /** Which program was chosen for each job on this kernel, e.g. { offCpuCapture: 'sched_exit_tp' }. */
+  readonly chosen: Record<string, string>;
+  /** Bytes of kernel memory in maps, and of the user-space tables. */
+  readonly memory: { kernelBytes: number; userBytes: number; processes: number };
+  /** Detaches everything. Idempotent; also on environment teardown. */
+  close(): void;
+}
+
+/** What this kernel allows, without loading anything for good: used by `stackwell doctor`. */
+export function probe(objects: string): Record<string, { ok: boolean; detail: string }>;

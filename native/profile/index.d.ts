@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+// The profile engine: decode, canonicalize, merge, lay out and encode pprof.
+// Every function that takes or gives more than a few bytes runs on libuv's thread pool and returns a promise: nothing
+// here holds the event loop for longer than copying its arguments. Errors are `Error` objects with a `code` (SW_…).
+
+/** Bounds on what one profile may ask of us. A profile past one of them is refused whole. */
+export interface Limits {
+  /** Bytes after decompression (default 64 MiB): a gzip bomb ends here. */
+  maxBytes?: number;
+  maxSamples?: number; // default 1,000,000
+  maxLocations?: number; // default 1,000,000; also functions and mappings
+  maxStrings?: number; // default 2,000,000
+  maxStringBytes?: number; // one string, default 64 KiB
+  maxDepth?: number; // frames of one stack, default 1,024; deeper stacks keep their leaf end and are counted as truncated
+  maxLabels?: number; // labels of one sample, default 64
+}
+
+/**
+ * A pprof profile as columns (profile.proto of github.com/google/pprof). Row indices are 0-based positions, not
+ * pprof ids; -1 stands for "none" where a reference may be missing. Strings are indices into `strings`, 0 is ''.
+ */
+export interface ProfileColumns {
+  strings: string[];
+  sampleTypes: { type: number; unit: number }[];
+  periodType: { type: number; unit: number } | null;
+  period: bigint;
+  /** Unix nanoseconds. */
+  timeNanos: bigint;
+  durationNanos: bigint;
+  comments: Uint32Array;
+  defaultSampleType: number;
+  dropFrames: number;
+  keepFrames: number;
+  docUrl: number;
+  mappings: {
+    start: BigUint64Array;
+    limit: BigUint64Array;
+    offset: BigUint64Array;
+    filename: Uint32Array;
+    buildId: Uint32Array;
+    /** bit 0 has_functions, 1 has_filenames, 2 has_line_numbers, 3 has_inline_frames */
+    flags: Uint8Array;
+  };
+  functions: { name: Uint32Array; systemName: Uint32Array; filename: Uint32Array; startLine: BigInt64Array };
+  locations: {
+    /** Row of `mappings`, or -1. */
+    mapping: Int32Array;
+    address: BigUint64Array;
+    isFolded: Uint8Array;
+    /** n + 1 offsets into `lines`; innermost inlined frame first. */
+    lineOffset: Uint32Array;
+  };
+  lines: { function: Int32Array; line: BigInt64Array; column: BigInt64Array };
+  samples: {
+    /** n + 1 offsets into `location`; leaf first. */
+    locationOffset: Uint32Array;
+    location: Uint32Array;
+    /** n × sampleTypes, row-major. */
+    values: BigInt64Array;
+    /** n + 1 offsets into the label columns. */
+    labelOffset: Uint32Array;
+  };
+  labels: { key: Uint32Array; str: Uint32Array; num: BigInt64Array; numUnit: Uint32Array };
+}
+
+/** Decodes pprof: plain, gzip or several gzip members after each other. Unknown fields are skipped. */
+export function decode(data: Uint8Array, limits?: Limits): Promise<ProfileColumns>;
+
+/** Encodes pprof. `gzipLevel` 0 (default 1 … 9 as zlib) leaves it uncompressed. */
+export function encode(profile: ProfileColumns, options?: { gzipLevel?: number }): Promise<Uint8Array>;
+
+/** One profile of one sample type, ready for the store. Rows point into symbol segments. */
+export interface StoredProfile {
+  sampleType: string;
+  sampleUnit: string;
+  periodType: string;
+  periodUnit: string;
+  period: bigint;
+  timeNanos: bigint;
+  durationNanos: bigint;
+  /** Sum of the values. */
+  total: bigint;
+  /** Number of (stack, sample labels) rows. */
+  rowCount: number;
+  /** Segments that `rows` points into, by position. */
+  segments: string[];
+  /** Compressed (stack, sample labels, value) rows. Opaque outside the engine; format in docs/storage.md. */
+  rows: Uint8Array;
+  /** Distinct values of each sample label, at most `maxFacetValues` each, largest share first. */
+  facets: Record<string, string[]>;
+  /** Names of the facets that had more values than that, with how many were left out. */
+  facetsOmitted: Record<string, number>;
+  comments: string[];
+}
+
+export interface Batch {
+  /** Symbols that no acknowledged segment of this writer has; null when all are known. `id` is the hex of a 128-bit hash of the content. */
+  segment: { id: string; bytes: Uint8Array } | null;
+  profiles: StoredProfile[];
+  /** Stacks cut at maxDepth. */
+  truncated: number;
+  /** For `commit` and `rollback`. */
+  ticket: number;
+}
+
+/**
+ * Turns pprof into rows and symbol segments for one service and one UTC day. It remembers, bounded, which stacks are in
+ * segments that the store has acknowledged, so that symbols are written once. Calls may overlap: a stack that is in
+ * flight twice is written twice, and merges again when it is read.
+ */
+export class SymbolWriter {
+  constructor(options?: { maxStacks?: number; maxFacetValues?: number });
+  add(pprof: Uint8Array, limits?: Limits): Promise<Batch>;
+  /** The store has the segment of this batch on disk: its stacks count as known from now on. */
+  commit(ticket: number): void;
+  rollback(ticket: number): void;
+  /** Stacks known, and bytes of memory they take. */
+  readonly size: { stacks: number; bytes: number };
+}
+
+/**
+ * Prometheus matcher; regular expressions are RE2 (no back-tracking, so a caller cannot make one slow) and anchored at
+ * both ends. On a sample label (pid, thread_name, phase, …) a row without the label matches as ''.
+ */
+export interface SampleMatcher {
+  name: string;
+  op: '=' | '!=' | '=~' | '!~';
+  value: string;
+}
+
+/** The same matcher for the store's own labels. Throws SW_QUERY_INVALID for a bad expression. */
+export class Matcher {
+  constructor(op: SampleMatcher['op'], value: string);
+  /** 1 where the value matches. */
+  test(values: string[]): Uint8Array;
+}
+
+/** A call tree in preorder, ready to draw. Row 0 is the root; `start` and `total` are in units of the sample type. */
+export interface FlameColumns {
+  /** Sum of all values, exact. */
+  sum: bigint;
+  /** Distinct functions of the tree. */
+  functions: {
+    name: string[];
+    /** Source file, '' when unknown. */
+    file: string[];
+    /** Base name of the mapping ('' when there is none); '[kernel.kallsyms]' for the kernel. */
+    module: string[];
+    /** Why it has no name ('' when it has one): no_symbols, unmapped, jit_unknown, process_gone, … */
+    reason: string[];
+  };
+  depth: Uint16Array;
+  start: Float64Array;
+  total: Float64Array;
+  self: Float64Array;
+  /** Row of `functions`; the root's is 0, named 'total'. Folded small nodes use a function named 'other'. */
+  function: Uint32Array;
+  /** Nodes that were folded into 'other' because of `maxNodes`. */
+  omittedNodes: number;
+}
+
+export interface TopColumns {
+  sum: bigint;
+  functions: FlameColumns['functions'];
+  /** Per function; each counts once per sample in `total`, however often it recurs in the stack. */
+  self: Float64Array;
+  total: Float64Array;
+}
+
+/** Sums rows over any number of profiles. Its memory grows with distinct stacks, not with profiles. */
+export class Merger {
+  constructor(options?: { matchers?: SampleMatcher[]; limits?: Limits });
+  /** Needed before rows that point into it. A damaged segment throws SW_SEGMENT_DAMAGED and changes nothing. */
+  addSegment(id: string, bytes: Uint8Array): Promise<void>;
+  hasSegment(id: string): boolean;
+  /** All profiles of one call must have the same sample type. A damaged profile is left out and its position returned. */
+  addProfiles(profiles: { segments: string[]; rows: Uint8Array }[]): Promise<{ damaged: number[] }>;
+  /** A whole pprof file, for tools that have no store. `sampleType` picks the value column (default: the last). */
+  addPprof(data: Uint8Array, options?: { sampleType?: string }): Promise<void>;
+  /** Distinct rows and stacks so far, and bytes of memory. */
+  readonly size: { rows: number; stacks: number; bytes: number };
+  flamegraph(options?: { maxNodes?: number }): Promise<FlameColumns>;
+  top(): Promise<TopColumns>;
+  /** Sum by value of one sample label. */
+  sumBy(label: string): Promise<{ value: string[]; total: BigInt64Array }>;
+  /** Merged profile, gzip-compressed, with mappings, build ids, lines and inlined frames; leaf complete. */
+  pprof(options: {
+    sampleType: string;
+    sampleUnit: string;
+    periodType: string;
+    periodUnit: string;
+    period: bigint;
+    timeNanos: bigint;
+    durationNanos: bigint;
+    comments?: string[];
+    /** Keep sample labels (pid, thread_name, …) as pprof labels; else rows of one stack are summed. */
+    sampleLabels?: boolean;
+  }): Promise<Uint8Array>;
+}

@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+import { createRequire } from 'node:module';
+
+const addon = createRequire(import.meta.url)('./build/Release/profile.node');
+export const {} = addon;

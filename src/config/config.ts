@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// One schema gives types, checks, --help texts and docs/configuration.md. Every section and key has a default.
+import { z } from 'zod';
+
+const duration = z
+  .string()
+  .regex(/^\d+(ms|s|m|h|d)$/)
+  .describe('a number and a unit: 500ms, 10s, 15m, 24h, 31d');
+
+const MiB = 1024 * 1024;
+
+export const serverSchema = z.strictObject({
+  listen: z.string().default('127.0.0.1:4040').describe('address and port of the HTTP API and the page'),
+  data: z.string().default('/var/lib/stackwell').describe('folder of the embedded store'),
+  retention: z
+    .strictObject({
+      maxAge: duration.default('7d').describe('profiles older than this are deleted'),
+      maxBytes: z.int().min(0).default(10 * 1024 * MiB).describe('bytes on disk; the oldest day goes first; 0 = no limit'),
+    })
+    .prefault({}),
+  limits: z
+    .strictObject({
+      bodyBytes: z.int().min(1024).default(32 * MiB).describe('bytes of one request body as sent'),
+      profileBytes: z.int().min(1024).default(64 * MiB).describe('bytes of one profile after decompression'),
+      inflightBytes: z.int().min(1024).default(128 * MiB).describe('bytes of request bodies held at once; more get 503'),
+      maxNodes: z.int().min(16).default(1 << 20).describe('largest max_nodes that a query may ask for'),
+      queryProfiles: z.int().min(1).default(1_000_000).describe('profiles that one query merges; past it the answer says so'),
+    })
+    .prefault({}),
+});
+
+export const agentSchema = z.strictObject({
+  server: z.string().default('http://127.0.0.1:4040').describe('where profiles are sent'),
+  data: z.string().default('/var/lib/stackwell-agent').describe('folder of the outbox'),
+  hz: z.int().min(1).max(999).default(19).describe('on-CPU samples per second and CPU'),
+  window: duration.default('10s').describe('length of one profile'),
+  offCpu: z
+    .strictObject({
+      enabled: z.boolean().default(true),
+      min: duration.default('1ms').describe('shorter intervals are not recorded'),
+      max: duration.default('0s').describe('longer intervals are not recorded; 0s = no maximum'),
+    })
+    .prefault({}),
+  metricsListen: z.string().default('127.0.0.1:4041').describe('address and port of the agent\'s /metrics'),
+  host: z.string().default('').describe('host label; empty = host name'),
+  labels: z.record(z.string(), z.string()).default({}).describe('labels added to every profile'),
+  serviceName: z.string().default('').describe('service name for everything on this host; empty = found by itself'),
+  deploy: z.string().default('').describe('version label for everything on this host; empty = found by itself'),
+  outbox: z
+    .strictObject({
+      maxBytes: z.int().min(MiB).default(256 * MiB).describe('bytes on disk; the oldest window goes first, counted'),
+      maxAge: duration.default('24h').describe('windows older than this are dropped, counted'),
+    })
+    .prefault({}),
+});
+
+export const configSchema = z.strictObject({
+  server: serverSchema.prefault({}),
+  agent: agentSchema.prefault({}),
+});
+
+export type ServerConfig = z.infer<typeof serverSchema>;
+export type AgentConfig = z.infer<typeof agentSchema>;
+export type Config = z.infer<typeof configSchema>;
+
+const UNITS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** Milliseconds of '10s', '15m', … */
+export function durationMs(text: string): number {
+  const match = /^(\d+)(ms|s|m|h|d)$/.exec(text);
+  if (match === null) throw new RangeError(`not a duration: ${text}`);
+  return Number(match[1]) * UNITS[match[2]!]!;
+}

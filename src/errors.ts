@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every way in which a user's request, input or machine can be at fault: one table. docs/errors.md is made from it.
+
+interface ErrorSpec {
+  /** HTTP status where it reaches a client. */
+  status: number;
+  /** What happened; `{name}` is filled in from the details. */
+  message: string;
+  /** What to do. */
+  fix: string;
+}
+
+export const ERRORS = {
+  SW_NOT_ROOT: {
+    status: 500,
+    message: 'the agent needs root or CAP_BPF and CAP_PERFMON: {missing}',
+    fix: 'Run it with sudo, or give it the capabilities that `stackwell doctor` lists.',
+  },
+  SW_NO_BTF: {
+    status: 500,
+    message: 'this kernel has no BTF at {path}',
+    fix: 'Use a kernel built with CONFIG_DEBUG_INFO_BTF=y (every current distribution kernel is).',
+  },
+  SW_KERNEL_TOO_OLD: {
+    status: 500,
+    message: 'kernel {found} is older than {needed}',
+    fix: 'Upgrade the kernel; docs/kernels.md says what each version gives.',
+  },
+  SW_BPF_LOAD: {
+    status: 500,
+    message: 'the kernel refused the BPF program {program}: {reason}',
+    fix: 'Run `stackwell doctor`; if all is well there, report the message with the kernel version.',
+  },
+  SW_NATIVE_MISSING: {
+    status: 500,
+    message: 'the native part {name} is not built: {reason}',
+    fix: 'Run script/build in the checkout, or reinstall the package.',
+  },
+  SW_PID_UNKNOWN: {
+    status: 404,
+    message: 'there is no process {pid}',
+    fix: 'Check the process id: `ps -p {pid}`.',
+  },
+  SW_CONTAINER_UNKNOWN: {
+    status: 404,
+    message: 'there is no running container {id}',
+    fix: 'Give the full container id, or at least 12 characters of it, of a container that runs on this host.',
+  },
+  SW_PORT_TAKEN: {
+    status: 500,
+    message: 'cannot listen on {address}: {reason}',
+    fix: 'Stop what listens there, or choose another address with --listen.',
+  },
+  SW_DATA_DIR: {
+    status: 500,
+    message: 'cannot use the data folder {path}: {reason}',
+    fix: 'Make it writable for the user that runs stackwell, or choose another one with --data.',
+  },
+  SW_DISK_FULL: {
+    status: 507,
+    message: 'no space left to store: {path}',
+    fix: 'Free disk space or lower the retention; agents keep what they could not send.',
+  },
+  SW_STORE_UNAVAILABLE: {
+    status: 503,
+    message: 'the store does not answer: {reason}',
+    fix: 'Send it again after the time in Retry-After; nothing of this request was acknowledged.',
+  },
+  SW_SERVER_BUSY: {
+    status: 503,
+    message: 'too much is in flight: {what}',
+    fix: 'Send it again after the time in Retry-After.',
+  },
+  SW_PPROF_INVALID: {
+    status: 422,
+    message: 'this is not a valid pprof profile: {reason}',
+    fix: 'Send profile.proto, plain or gzipped, as `go tool pprof` reads it.',
+  },
+  SW_PPROF_LIMIT: {
+    status: 413,
+    message: 'the profile is over a limit: {limit} is {value}, at most {max}',
+    fix: 'Send shorter windows, or raise the limit in the server configuration.',
+  },
+  SW_BODY_TOO_LARGE: {
+    status: 413,
+    message: 'the request body is over {max} bytes',
+    fix: 'Send smaller requests, or raise `limits.bodyBytes` in the server configuration.',
+  },
+  SW_REQUEST_INVALID: {
+    status: 400,
+    message: 'the request is not valid: {reason}',
+    fix: 'See /openapi.json for what this endpoint takes.',
+  },
+  SW_UNSUPPORTED_FORMAT: {
+    status: 415,
+    message: 'the format {format} is not supported',
+    fix: 'Send pprof (format=pprof).',
+  },
+  SW_QUERY_INVALID: {
+    status: 400,
+    message: 'the query is not valid: {reason}',
+    fix: 'Write matchers as in Prometheus: {service_name="checkout", pid=~"12|13"}.',
+  },
+  SW_TIME_INVALID: {
+    status: 400,
+    message: 'the time {value} is not valid: {reason}',
+    fix: 'Use RFC 3339, Unix milliseconds, or relative times such as now-15m; from must be before until.',
+  },
+  SW_NOT_FOUND: {
+    status: 404,
+    message: 'there is nothing at {path}',
+    fix: 'See /openapi.json for the endpoints.',
+  },
+  SW_SEGMENT_DAMAGED: {
+    status: 500,
+    message: 'a symbol segment in the store is damaged: {id}',
+    fix: 'The rest of the answer is given with a warning; restore the data folder from a backup if it matters.',
+  },
+  SW_CONFIG_INVALID: {
+    status: 400,
+    message: 'the configuration is not valid: {reason}',
+    fix: 'docs/configuration.md lists every key with its default.',
+  },
+  SW_USAGE: {
+    status: 400,
+    message: '{reason}',
+    fix: 'See --help.',
+  },
+  SW_OUTPUT: {
+    status: 500,
+    message: 'cannot write {path}: {reason}',
+    fix: 'Choose a place that can be written with -o.',
+  },
+  SW_SERVER_UNREACHABLE: {
+    status: 502,
+    message: 'the server at {url} does not answer: {reason}',
+    fix: 'Check that it runs and that --server points to it. Profiles are kept in the outbox meanwhile.',
+  },
+  SW_SYMBOLIZER: {
+    status: 500,
+    message: 'the symbolizer does not work: {reason}',
+    fix: 'Run script/build; frames show their module and offset until then.',
+  },
+  SW_INTERNAL: {
+    status: 500,
+    message: 'something went wrong inside: {reason}',
+    fix: 'Report it with the log around this time.',
+  },
+} as const satisfies Record<string, ErrorSpec>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** Fills `{name}` places; a detail that is missing shows as '?'. */
+function fill(template: string, details: Record<string, unknown>): string {
+  return template.replace(/\{(\w+)\}/g, (_, name: string) => (name in details ? String(details[name]) : '?'));
+}
+
+export class StackwellError extends Error {
+  readonly code: ErrorCode;
+  readonly status: number;
+  readonly fix: string;
+  readonly details: Record<string, unknown>;
+
+  constructor(code: ErrorCode, details: Record<string, unknown> = {}, cause?: unknown) {
+    super(fill(ERRORS[code].message, details), cause === undefined ? undefined : { cause });
+    this.name = 'StackwellError';
+    this.code = code;
+    this.status = ERRORS[code].status;
+    // A fix may show braces of the query language; only names that are in the details are filled.
+    this.fix = ERRORS[code].fix.replace(/\{(\w+)\}/g, (whole, name: string) =>
+      name in details ? String(details[name]) : whole,
+    );
+    this.details = details;
+  }
+
+  /** The body of an HTTP answer. */
+  toJSON(): { code: ErrorCode; message: string; fix: string } {
+    return { code: this.code, message: this.message, fix: this.fix };
+  }
+}
+
+/** Any thrown thing as one of ours: native errors carry a `code` from the table. */
+export function asStackwellError(error: unknown): StackwellError {
+  if (error instanceof StackwellError) return error;
+  if (error instanceof Error) {
+    const { code, details } = error as Error & { code?: string; details?: Record<string, unknown> };
+    if (code !== undefined && code in ERRORS)
+      return new StackwellError(code as ErrorCode, details ?? { reason: error.message }, error);
+    if (code === 'ENOSPC' || code === 'SQLITE_FULL') return new StackwellError('SW_DISK_FULL', { path: error.message }, error);
+  }
+  return new StackwellError('SW_INTERNAL', { reason: error instanceof Error ? error.message : String(error) }, error);
+}

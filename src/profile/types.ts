@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// The vocabulary that agent, server and page share.
+
+/** `name:sampleType:sampleUnit:periodType:periodUnit`, e.g. `process_cpu:cpu:nanoseconds:cpu:nanoseconds`. */
+export interface ProfileType {
+  name: string;
+  sampleType: string;
+  sampleUnit: string;
+  periodType: string;
+  periodUnit: string;
+}
+
+export const ON_CPU = 'process_cpu:cpu:nanoseconds:cpu:nanoseconds';
+export const OFF_CPU = 'process_offcpu:offcpu:nanoseconds:offcpu:nanoseconds';
+
+export function formatType(type: ProfileType): string {
+  return [type.name, type.sampleType, type.sampleUnit, type.periodType, type.periodUnit].join(':');
+}
+
+/** Null when it is not five parts. */
+export function parseType(id: string): ProfileType | null {
+  const parts = id.split(':');
+  if (parts.length !== 5 || parts.some(part => part === '')) return null;
+  const [name, sampleType, sampleUnit, periodType, periodUnit] = parts as [string, string, string, string, string];
+  return { name, sampleType, sampleUnit, periodType, periodUnit };
+}
+
+/** Labels of a profile: names as Prometheus writes them. Always kept sorted by name when hashed or stored. */
+export type Labels = Record<string, string>;
+
+/** Labels that a row of a profile can carry, not the profile as a whole. A matcher on one of these selects rows. */
+export const SAMPLE_LABELS = [
+  'pid',
+  'process_name',
+  'thread_id',
+  'thread_name',
+  'phase',
+  'state',
+  'trace_id',
+  'span_id',
+  'waker',
+] as const;
+
+/** Why a frame has no name. Travels in pprof comments, see `docs/pprof.md`. */
+export const REASONS = [
+  'no_symbols',
+  'unmapped',
+  'unwind_failed',
+  'jit_unknown',
+  'process_gone',
+  'file_gone',
+  'file_damaged',
+  'file_too_large',
+  'symbolizer_busy',
+] as const;
+export type Reason = (typeof REASONS)[number];
+
+export interface Matcher {
+  name: string;
+  op: '=' | '!=' | '=~' | '!~';
+  value: string;
+}
