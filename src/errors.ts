@@ -186,7 +186,12 @@ export function asStackwellError(error: unknown): StackwellError {
     const { code, details } = error as Error & { code?: string; details?: Record<string, unknown> };
     if (code !== undefined && code in ERRORS)
       return new StackwellError(code as ErrorCode, details ?? { reason: error.message }, error);
-    if (code === 'ENOSPC' || code === 'SQLITE_FULL') return new StackwellError('SW_DISK_FULL', { path: error.message }, error);
+    if (code === 'ENOSPC' || code === 'SQLITE_FULL')
+      return new StackwellError('SW_DISK_FULL', { path: error.message }, error);
   }
-  return new StackwellError('SW_INTERNAL', { reason: error instanceof Error ? error.message : String(error) }, error);
+  return new StackwellError(
+    'SW_INTERNAL',
+    { reason: error instanceof Error ? error.message : String(error) },
+    error,
+  );
 }

@@ -15,16 +15,40 @@ export const serverSchema = z.strictObject({
   retention: z
     .strictObject({
       maxAge: duration.default('7d').describe('profiles older than this are deleted'),
-      maxBytes: z.int().min(0).default(10 * 1024 * MiB).describe('bytes on disk; the oldest day goes first; 0 = no limit'),
+      maxBytes: z
+        .int()
+        .min(0)
+        .default(10 * 1024 * MiB)
+        .describe('bytes on disk; the oldest day goes first; 0 = no limit'),
     })
     .prefault({}),
   limits: z
     .strictObject({
-      bodyBytes: z.int().min(1024).default(32 * MiB).describe('bytes of one request body as sent'),
-      profileBytes: z.int().min(1024).default(64 * MiB).describe('bytes of one profile after decompression'),
-      inflightBytes: z.int().min(1024).default(128 * MiB).describe('bytes of request bodies held at once; more get 503'),
-      maxNodes: z.int().min(16).default(1 << 20).describe('largest max_nodes that a query may ask for'),
-      queryProfiles: z.int().min(1).default(1_000_000).describe('profiles that one query merges; past it the answer says so'),
+      bodyBytes: z
+        .int()
+        .min(1024)
+        .default(32 * MiB)
+        .describe('bytes of one request body as sent'),
+      profileBytes: z
+        .int()
+        .min(1024)
+        .default(64 * MiB)
+        .describe('bytes of one profile after decompression'),
+      inflightBytes: z
+        .int()
+        .min(1024)
+        .default(128 * MiB)
+        .describe('bytes of request bodies held at once; more get 503'),
+      maxNodes: z
+        .int()
+        .min(16)
+        .default(1 << 20)
+        .describe('largest max_nodes that a query may ask for'),
+      queryProfiles: z
+        .int()
+        .min(1)
+        .default(1_000_000)
+        .describe('profiles that one query merges; past it the answer says so'),
     })
     .prefault({}),
 });
@@ -41,14 +65,24 @@ export const agentSchema = z.strictObject({
       max: duration.default('0s').describe('longer intervals are not recorded; 0s = no maximum'),
     })
     .prefault({}),
-  metricsListen: z.string().default('127.0.0.1:4041').describe('address and port of the agent\'s /metrics'),
+  metricsListen: z.string().default('127.0.0.1:4041').describe("address and port of the agent's /metrics"),
   host: z.string().default('').describe('host label; empty = host name'),
   labels: z.record(z.string(), z.string()).default({}).describe('labels added to every profile'),
-  serviceName: z.string().default('').describe('service name for everything on this host; empty = found by itself'),
-  deploy: z.string().default('').describe('version label for everything on this host; empty = found by itself'),
+  serviceName: z
+    .string()
+    .default('')
+    .describe('service name for everything on this host; empty = found by itself'),
+  deploy: z
+    .string()
+    .default('')
+    .describe('version label for everything on this host; empty = found by itself'),
   outbox: z
     .strictObject({
-      maxBytes: z.int().min(MiB).default(256 * MiB).describe('bytes on disk; the oldest window goes first, counted'),
+      maxBytes: z
+        .int()
+        .min(MiB)
+        .default(256 * MiB)
+        .describe('bytes on disk; the oldest window goes first, counted'),
       maxAge: duration.default('24h').describe('windows older than this are dropped, counted'),
     })
     .prefault({}),

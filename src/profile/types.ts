@@ -21,7 +21,13 @@ export function formatType(type: ProfileType): string {
 export function parseType(id: string): ProfileType | null {
   const parts = id.split(':');
   if (parts.length !== 5 || parts.some(part => part === '')) return null;
-  const [name, sampleType, sampleUnit, periodType, periodUnit] = parts as [string, string, string, string, string];
+  const [name, sampleType, sampleUnit, periodType, periodUnit] = parts as [
+    string,
+    string,
+    string,
+    string,
+    string,
+  ];
   return { name, sampleType, sampleUnit, periodType, periodUnit };
 }
 

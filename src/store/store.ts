@@ -85,7 +85,11 @@ export interface Store {
   types(selection: Selection): Promise<string[]>;
   /** Names of profile labels and of facets. */
   labelNames(selection: Selection): Promise<string[]>;
-  labelValues(name: string, selection: Selection, limit: number): Promise<{ values: string[]; omitted: number }>;
+  labelValues(
+    name: string,
+    selection: Selection,
+    limit: number,
+  ): Promise<{ values: string[]; omitted: number }>;
   /** Deletes what is past its retention; resolves to what went. */
   expire(retention: Retention, now: number): Promise<{ profiles: number; segments: number; bytes: number }>;
   stats(): Promise<{ profiles: number; segments: number; bytes: number; oldest: number | null }>;
