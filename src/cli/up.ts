@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+// Agent and server on one machine, as two processes. What dies is started again; the other one goes on.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Command } from 'commander';
+import { durationMs } from '../config/config.js';
+import { loadConfig } from '../config/load.js';
+import { type AgentFlags, agentOptions, agentOverrides } from './agent.js';
+import { print, say } from './output.js';
+import { stopRequested } from './signals.js';
+
+const ENTRY = fileURLToPath(new URL('./main.js', import.meta.url));
+/** A process that lived this long was healthy: its next restart is immediate. */
+const HEALTHY_MS = 30_000;
+const MAX_BACKOFF_MS = 10_000;
+
+class Supervised {
+  private child: ChildProcess | null = null;
+  private stopping = false;
+  private failures = 0;
+  private timer: NodeJS.Timeout | null = null;
+  private exited: Promise<void> = Promise.resolve();
+
+  constructor(
+    readonly name: string,
+    private readonly command: string[],
+    private readonly onReady: (url: string) => void,
+    /** Called when it ends before it ever was ready: a mistake of configuration, not a crash. */
+    private readonly onFailedStart: (code: number) => void,
+  ) {}
+
+  start(): void {
+    const [file, ...args] = this.command as [string, ...string[]];
+    const started = Date.now();
+    let ready = false;
+    const child = spawn(file, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    this.child = child;
+    child.on('message', message => {
+      const url = (message as { ready?: unknown }).ready;
+      if (typeof url !== 'string') return;
+      ready = true;
+      this.onReady(url);
+    });
+    this.exited = new Promise(resolve => {
+      const ended = (code: number | null, signal: string | null) => {
+        this.child = null;
+        resolve();
+        if (this.stopping) return;
+        if (!ready && code !== null && this.failures === 0) {
+          this.onFailedStart(code);
+          return;
+        }
+        this.failures = Date.now() - started > HEALTHY_MS ? 0 : this.failures + 1;
+        const delay = this.failures <= 1 ? 0 : Math.min(MAX_BACKOFF_MS, 250 * 2 ** this.failures);
+        say(`${this.name} ended (${signal ?? `exit code ${code}`}); starting it again in ${delay} ms`);
+        this.timer = setTimeout(() => this.start(), delay);
+      };
+      child.once('exit', ended);
+      child.once('error', error => {
+        say(`${this.name}: ${error.message}`);
+        ended(1, null);
+      });
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.stopping = true;
+    if (this.timer !== null) clearTimeout(this.timer);
+    this.child?.kill('SIGTERM');
+    await this.exited;
+  }
+}
+
+/** Without capabilities and with no way to get them back, where util-linux's setpriv is there. */
+function unprivileged(command: string[]): string[] {
+  const setpriv = ['/usr/bin/setpriv', '/bin/setpriv'].find(existsSync);
+  if (process.getuid?.() !== 0 || setpriv === undefined) return command;
+  return [setpriv, '--no-new-privs', '--inh-caps=-all', '--bounding-set=-all', ...command];
+}
+
+export function addUp(program: Command): void {
+  agentOptions(program.command('up'))
+    .description('agent and server on this machine, with the embedded store')
+    .option('--listen <address:port>', 'API and page (127.0.0.1:4040)')
+    .option('--data <folder>', 'store and outbox (/var/lib/stackwell)')
+    .option('--allow-remote', 'listen beyond loopback though there is no authentication yet')
+    .action(async (options: AgentFlags & { listen?: string; data?: string; allowRemote?: boolean }) => {
+      // Checked here, once, so that a mistake is said before anything starts.
+      const config = loadConfig(options.config, [
+        ...agentOverrides(options),
+        [['server', 'listen'], options.listen],
+        [['server', 'data'], options.data],
+        [['server', 'allowRemote'], options.allowRemote],
+      ]);
+      durationMs(config.agent.window);
+      const stop = stopRequested();
+      const node = [process.execPath, ENTRY];
+      const pass = (flags: Record<string, string | boolean | undefined>) =>
+        Object.entries(flags).flatMap(([flag, value]) =>
+          value === undefined || value === false ? [] : value === true ? [flag] : [flag, value],
+        );
+      let failed: (code: number) => void = () => {};
+      const failure = new Promise<number>(resolve => {
+        failed = resolve;
+      });
+      let announced = false;
+      let agent: Supervised | null = null;
+      const server = new Supervised(
+        'server',
+        unprivileged([
+          ...node,
+          'server',
+          ...pass({
+            '--config': options.config,
+            '--listen': options.listen,
+            '--data': options.data,
+            '--allow-remote': options.allowRemote,
+          }),
+        ]),
+        url => {
+          if (announced) return;
+          announced = true;
+          print(url);
+          // The server's own address, and not the configured one: port 0 is chosen by the kernel.
+          agent = new Supervised(
+            'agent',
+            [
+              ...node,
+              'agent',
+              ...pass({
+                '--config': options.config,
+                '--server': url,
+                '--data': join(config.server.data, 'agent'),
+                '--hz': options.hz,
+                '--off-cpu-min': options.offCpuMin,
+                '--metrics-listen': options.metricsListen,
+              }),
+            ],
+            () => {},
+            failed,
+          );
+          agent.start();
+        },
+        failed,
+      );
+      server.start();
+      const code = await Promise.race([stop.then(() => 0), failure]);
+      // The agent first: its last window still finds the server.
+      await (agent as Supervised | null)?.stop();
+      await server.stop();
+      process.exit(code);
+    });
+}
