@@ -173,6 +173,14 @@ export class StackwellError extends Error {
     this.details = details;
   }
 
+  /** What a server answered, in its own words; null when the body is not one of our errors. */
+  static fromAnswer(body: unknown): StackwellError | null {
+    const told = body as { code?: string; message?: string; fix?: string } | null;
+    if (typeof told?.code !== 'string' || !(told.code in ERRORS)) return null;
+    const error = new StackwellError(told.code as ErrorCode);
+    return Object.assign(error, { message: told.message ?? error.message, fix: told.fix ?? error.fix });
+  }
+
   /** The body of an HTTP answer. */
   toJSON(): { code: ErrorCode; message: string; fix: string } {
     return { code: this.code, message: this.message, fix: this.fix };
