@@ -111,6 +111,21 @@ export const ERRORS = {
     message: 'there is nothing at {path}',
     fix: 'See /openapi.json for the endpoints.',
   },
+  SW_STORE_DAMAGED: {
+    status: 500,
+    message: 'the store at {path} is damaged: {reason}',
+    fix: 'Stop the server, move the data folder away or restore it from a backup, and start again.',
+  },
+  SW_SEGMENT_UNKNOWN: {
+    status: 503,
+    message: 'a profile names a symbol segment that the store does not have: {id}',
+    fix: 'Send it again after the time in Retry-After; its symbols are written anew.',
+  },
+  SW_LISTEN_REMOTE: {
+    status: 500,
+    message: 'refusing to listen on {address}: whoever reaches it can read and write all profiles',
+    fix: 'Listen on 127.0.0.1 behind a proxy that checks who asks, or set server.allowRemote: true on a trusted network.',
+  },
   SW_SEGMENT_DAMAGED: {
     status: 500,
     message: 'a symbol segment in the store is damaged: {id}',

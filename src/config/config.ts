@@ -11,6 +11,12 @@ const MiB = 1024 * 1024;
 
 export const serverSchema = z.strictObject({
   listen: z.string().default('127.0.0.1:4040').describe('address and port of the HTTP API and the page'),
+  allowRemote: z
+    .boolean()
+    .default(false)
+    .describe(
+      'listen beyond loopback though there are no users and tokens: whoever reaches it can read and write',
+    ),
   data: z.string().default('/var/lib/stackwell').describe('folder of the embedded store'),
   retention: z
     .strictObject({

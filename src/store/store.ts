@@ -21,12 +21,14 @@ export interface ProfileRecord {
   labels: Labels;
   /** Distinct values of sample labels (pid, thread_name, …), bounded by the writer. */
   facets: Record<string, string[]>;
+  /** Names of facets that have more values than are listed: absence from the list proves nothing then. */
+  facetsOmitted: string[];
   /** Unix milliseconds. */
   start: number;
   /** Milliseconds. */
   duration: number;
   period: bigint;
-  /** Sum of the values, in units of the sample type. */
+  /** Sum of the values, in units of the sample type; within 64 bits, signed. */
   total: bigint;
   /** Seconds that one profile of this rollup level covers; 0 is a window as it came in. */
   level: number;
@@ -49,8 +51,10 @@ export interface ProfileStats {
 export interface Selection {
   /** Type id; every type when absent. */
   type?: string;
-  /** On profile labels only; matchers on sample labels prune by facets where the store can, and rows are filtered above. */
+  /** On profile labels: exact. A label that a profile does not have matches as ''. */
   matchers: Matcher[];
+  /** On sample labels: the store may leave out profiles that cannot have a row that matches; rows are filtered above. */
+  sampleMatchers?: Matcher[];
   /** Unix milliseconds, half open: profiles with from <= start < until. */
   from: number;
   until: number;
@@ -63,35 +67,67 @@ export interface Series {
   /** Start of each bucket, Unix milliseconds, and the sum in it. Buckets without profiles are left out. */
   times: number[];
   totals: bigint[];
+  profiles: number;
+}
+
+export interface LabelNames {
+  /** Labels of profiles, sorted. */
+  profile: string[];
+  /** Facets, sorted. */
+  sample: string[];
+}
+
+export interface LabelValues {
+  /** Sorted; values of facets may come from up to ten minutes beside the range. */
+  values: string[];
+  /** How many did not fit in the limit. */
+  omitted: number;
+  /** False when a writer listed only some of the values. */
+  complete: boolean;
 }
 
 export interface Retention {
-  /** Milliseconds to keep, by level. */
+  /** Milliseconds to keep, by level. A level that is not named is kept. */
   maxAge: Record<number, number>;
-  /** Bytes on disk in all; the oldest days go first. 0 = no limit. */
+  /** Bytes on disk in all; the oldest hour goes first. 0 = no limit. */
   maxBytes: number;
 }
 
+export interface StoreStats {
+  profiles: number;
+  segments: number;
+  series: number;
+  /** On disk, everything included. */
+  bytes: number;
+  /** Start of the oldest profile, Unix milliseconds. */
+  oldest: number | null;
+}
+
+/**
+ * Errors: SW_DISK_FULL and SW_STORE_UNAVAILABLE are worth trying again and leave nothing half written; SW_STORE_DAMAGED is
+ * not. SW_SEGMENT_UNKNOWN: a profile names a segment that is not there; write its symbols again.
+ */
 export interface Store {
-  /** Resolves when they are on disk. Segments that are there already are left alone. */
-  appendSegments(segments: Segment[]): Promise<void>;
-  /** Resolves when they are on disk; every segment they name must have been acknowledged before. */
-  appendProfiles(profiles: ProfileRecord[]): Promise<{ stored: number; duplicates: number }>;
+  /**
+   * Resolves when everything is on disk. A segment is there before, or together with, a profile that names it; segments
+   * that are there already are left alone, and so are profiles (by id). All of it or nothing counts.
+   */
+  append(batch: {
+    segments: Segment[];
+    profiles: ProfileRecord[];
+  }): Promise<{ stored: number; duplicates: number }>;
   /** In batches, oldest first. */
   selectProfiles(selection: Selection): AsyncIterable<ProfileRecord[]>;
+  /** Segments that are not there are not in the answer. */
   readSegments(ids: string[]): Promise<Map<string, Uint8Array>>;
-  /** Totals per bucket of `stepMs`, anchored at `selection.from`, by the values of `groupBy` (profile labels). */
+  /** Totals per bucket of `stepMs`, aligned to multiples of it, by the values of `groupBy` (profile labels). */
   timeline(selection: Selection, stepMs: number, groupBy: string[]): Promise<Series[]>;
   types(selection: Selection): Promise<string[]>;
-  /** Names of profile labels and of facets. */
-  labelNames(selection: Selection): Promise<string[]>;
-  labelValues(
-    name: string,
-    selection: Selection,
-    limit: number,
-  ): Promise<{ values: string[]; omitted: number }>;
-  /** Deletes what is past its retention; resolves to what went. */
+  labelNames(selection: Selection): Promise<LabelNames>;
+  /** Of a profile label, and of the facet of this name. */
+  labelValues(name: string, selection: Selection, limit: number): Promise<LabelValues>;
+  /** Deletes what is past its retention; resolves to what went. `bytes` is by how much the disk use shrank. */
   expire(retention: Retention, now: number): Promise<{ profiles: number; segments: number; bytes: number }>;
-  stats(): Promise<{ profiles: number; segments: number; bytes: number; oldest: number | null }>;
+  stats(): Promise<StoreStats>;
   close(): Promise<void>;
 }
