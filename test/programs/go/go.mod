@@ -1,0 +1,3 @@
+module stackwell.test/ledger
+
+go 1.19
