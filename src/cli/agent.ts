@@ -44,7 +44,8 @@ export function addAgent(program: Command): void {
       const { startAgent } = await import('../agent/agent.js');
       const running = await startAgent(agent);
       process.send?.({ ready: running.metricsUrl });
-      if (process.send === undefined) say(`Stackwell agent: sends to ${agent.server}, metrics at ${running.metricsUrl}`);
+      if (process.send === undefined)
+        say(`Stackwell agent: sends to ${agent.server}, metrics at ${running.metricsUrl}`);
       await stop;
       await running.close();
       process.exit(0);

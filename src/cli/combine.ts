@@ -19,7 +19,8 @@ export function combineTypes(profiles: ProfileColumns[]): ProfileColumns {
     return row;
   };
   const width = profiles.reduce((sum, profile) => sum + profile.sampleTypes.length, 0);
-  const total = (count: (profile: ProfileColumns) => number) => profiles.reduce((sum, one) => sum + count(one), 0);
+  const total = (count: (profile: ProfileColumns) => number) =>
+    profiles.reduce((sum, one) => sum + count(one), 0);
   const rows = {
     mappings: total(p => p.mappings.start.length),
     functions: total(p => p.functions.name.length),
@@ -35,7 +36,10 @@ export function combineTypes(profiles: ProfileColumns[]): ProfileColumns {
     periodType: null,
     period: first.period,
     timeNanos: profiles.reduce((least, p) => (p.timeNanos < least ? p.timeNanos : least), first.timeNanos),
-    durationNanos: profiles.reduce((most, p) => (p.durationNanos > most ? p.durationNanos : most), first.durationNanos),
+    durationNanos: profiles.reduce(
+      (most, p) => (p.durationNanos > most ? p.durationNanos : most),
+      first.durationNanos,
+    ),
     comments: new Uint32Array(0),
     defaultSampleType: 0,
     dropFrames: 0,
@@ -86,10 +90,16 @@ export function combineTypes(profiles: ProfileColumns[]): ProfileColumns {
     const string = (source: Uint32Array, target: Uint32Array, offset: number) => {
       for (let i = 0; i < source.length; i++) target[offset + i] = moved[source[i]!]!;
     };
-    const shift = (source: ArrayLike<number>, target: { [i: number]: number }, offset: number, by: number) => {
+    const shift = (
+      source: ArrayLike<number>,
+      target: { [i: number]: number },
+      offset: number,
+      by: number,
+    ) => {
       for (let i = 0; i < source.length; i++) target[offset + i] = source[i]! < 0 ? -1 : source[i]! + by;
     };
-    for (const type of p.sampleTypes) out.sampleTypes.push({ type: moved[type.type]!, unit: moved[type.unit]! });
+    for (const type of p.sampleTypes)
+      out.sampleTypes.push({ type: moved[type.type]!, unit: moved[type.unit]! });
     if (p === first && p.periodType !== null)
       out.periodType = { type: moved[p.periodType.type]!, unit: moved[p.periodType.unit]! };
     out.mappings.start.set(p.mappings.start, at.mappings);
@@ -123,9 +133,9 @@ export function combineTypes(profiles: ProfileColumns[]): ProfileColumns {
     string(p.labels.numUnit, out.labels.numUnit, at.labels);
     for (const comment of p.comments) {
       const text = p.strings[comment]!;
-      const reason = /^stackwell\.reason (\S+) ([\d,]+)$/.exec(text);
-      const ids = reason?.[2]!.split(',').map(id => Number(id) + at.locations);
-      comments.push(intern(reason === null ? text : `stackwell.reason ${reason[1]} ${ids!.join(',')}`));
+      const [, reason, ids] = /^stackwell\.reason (\S+) ([\d,]+)$/.exec(text) ?? [];
+      const shifted = ids?.split(',').map(id => Number(id) + at.locations);
+      comments.push(intern(shifted === undefined ? text : `stackwell.reason ${reason} ${shifted.join(',')}`));
     }
     at.mappings += p.mappings.start.length;
     at.functions += p.functions.name.length;

@@ -63,7 +63,9 @@ const CAPABILITIES: [name: string, bit: number, needed: boolean, why: string][] 
 ];
 
 function capabilities(): Finding {
-  const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(read('/proc/self/status') ?? '')?.[1] ?? '0'}`);
+  const effective = BigInt(
+    `0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(read('/proc/self/status') ?? '')?.[1] ?? '0'}`,
+  );
   const has = (bit: number) => ((effective >> BigInt(bit)) & 1n) === 1n;
   const admin = has(21);
   const missing = CAPABILITIES.filter(([, bit, needed]) => !has(bit) && !(admin && (needed || bit === 40)));
@@ -71,20 +73,28 @@ function capabilities(): Finding {
   return {
     name: 'capabilities',
     status: fatal ? 'fail' : missing.length > 0 ? 'warn' : 'ok',
-    found: missing.length === 0 ? 'all that are used' : `missing: ${missing.map(([name, , , why]) => `${name} (${why})`).join(', ')}`,
+    found:
+      missing.length === 0
+        ? 'all that are used'
+        : `missing: ${missing.map(([name, , , why]) => `${name} (${why})`).join(', ')}`,
     fix: missing.length === 0 ? '' : 'Run as root, or give the agent these capabilities.',
   };
 }
 
 function paranoid(): Finding {
   const level = Number(read('/proc/sys/kernel/perf_event_paranoid') ?? '2');
-  const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(read('/proc/self/status') ?? '')?.[1] ?? '0'}`);
+  const effective = BigInt(
+    `0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(read('/proc/self/status') ?? '')?.[1] ?? '0'}`,
+  );
   const exempt = ((effective >> 38n) & 1n) === 1n || ((effective >> 21n) & 1n) === 1n;
   return {
     name: 'perf_event_paranoid',
     status: exempt || level < 0 ? 'ok' : 'fail',
     found: `${level}${exempt ? ' (does not apply with CAP_PERFMON)' : ''}`,
-    fix: exempt || level < 0 ? '' : 'Run as root or with CAP_PERFMON; or `sysctl kernel.perf_event_paranoid=-1`.',
+    fix:
+      exempt || level < 0
+        ? ''
+        : 'Run as root or with CAP_PERFMON; or `sysctl kernel.perf_event_paranoid=-1`.',
   };
 }
 
@@ -94,8 +104,12 @@ function kernelNames(): Finding {
   return {
     name: 'kernel symbols',
     status: ok ? 'ok' : 'warn',
-    found: ok ? '/proc/kallsyms has addresses' : `addresses hidden (kptr_restrict ${read('/proc/sys/kernel/kptr_restrict') ?? '?'})`,
-    fix: ok ? '' : 'Set `sysctl kernel.kptr_restrict=1` and run with CAP_SYSLOG; kernel frames have no names else.',
+    found: ok
+      ? '/proc/kallsyms has addresses'
+      : `addresses hidden (kptr_restrict ${read('/proc/sys/kernel/kptr_restrict') ?? '?'})`,
+    fix: ok
+      ? ''
+      : 'Set `sysctl kernel.kptr_restrict=1` and run with CAP_SYSLOG; kernel frames have no names else.',
   };
 }
 
@@ -128,7 +142,9 @@ function clockSource(): Finding {
     name: 'clock source',
     status: slow ? 'warn' : 'ok',
     found,
-    fix: slow ? 'Reading this clock is slow, so off-CPU sampling costs more: boot with clocksource=tsc if the CPU allows.' : '',
+    fix: slow
+      ? 'Reading this clock is slow, so off-CPU sampling costs more: boot with clocksource=tsc if the CPU allows.'
+      : '',
   };
 }
 
@@ -136,7 +152,12 @@ async function cgroups(): Promise<Finding> {
   const { detectLayout } = await import('../agent/containers/layout.js');
   try {
     const layout = detectLayout();
-    return { name: 'cgroups', status: 'ok', found: layout.description, fix: '' };
+    return {
+      name: 'cgroups',
+      status: 'ok',
+      found: `${layout.hierarchy === 'v2' ? 'v2' : `v1, ${layout.hierarchy} controller`} at ${layout.mount}`,
+      fix: '',
+    };
   } catch (error) {
     return {
       name: 'cgroups',
@@ -153,7 +174,12 @@ function disk(folder: string): Finding {
   try {
     accessSync(existing, constants.W_OK);
   } catch {
-    return { name: 'data folder', status: 'fail', found: `${folder} cannot be written`, fix: 'Choose another one with --data, or make it writable.' };
+    return {
+      name: 'data folder',
+      status: 'fail',
+      found: `${folder} cannot be written`,
+      fix: 'Choose another one with --data, or make it writable.',
+    };
   }
   const { bavail, bsize } = statfsSync(existing);
   const free = bavail * bsize;
@@ -178,14 +204,26 @@ async function programs(): Promise<Finding[]> {
       fix: ok ? '' : 'docs/kernels.md says what this is used for and what is used in its place.',
     }));
   } catch (error) {
-    return [{ name: 'bpf', status: 'fail', found: (error as Error).message.split('\n')[0]!, fix: 'Run script/build.' }];
+    return [
+      {
+        name: 'bpf',
+        status: 'fail',
+        found: (error as Error).message.split('\n')[0]!,
+        fix: 'Run script/build.',
+      },
+    ];
   }
 }
 
 function symbolizer(): Finding {
   const path = fileURLToPath(new URL('../../build/stackwell-symbolizer', import.meta.url));
   const ok = existsSync(path);
-  return { name: 'symbolizer', status: ok ? 'ok' : 'fail', found: ok ? path : `${path} is missing`, fix: ok ? '' : 'Run script/build.' };
+  return {
+    name: 'symbolizer',
+    status: ok ? 'ok' : 'fail',
+    found: ok ? path : `${path} is missing`,
+    fix: ok ? '' : 'Run script/build.',
+  };
 }
 
 export function addDoctor(program: Command): void {

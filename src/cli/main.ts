@@ -18,7 +18,9 @@ const program = new Command('stackwell')
   .version(version)
   .showHelpAfterError('(see --help)')
   .exitOverride()
-  .configureOutput({ outputError: text => process.stderr.write(`SW_USAGE: ${text.replace(/^error: /, '')}`) });
+  .configureOutput({
+    outputError: text => process.stderr.write(`SW_USAGE: ${text.replace(/^error: /, '')}`),
+  });
 
 for (const add of [addUp, addServer, addAgent, addRecord, addDoctor, addQuery]) add(program);
 for (const command of program.commands) command.exitOverride().copyInheritedSettings(program);

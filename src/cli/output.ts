@@ -21,11 +21,15 @@ export function sayError(error: unknown): void {
 export function table(head: string[], rows: (string | number)[][]): string {
   const cells = [head, ...rows.map(row => row.map(String))];
   const widths = head.map((_, column) => Math.max(...cells.map(row => row[column]!.length)));
-  const right = head.map((_, column) => rows.length > 0 && rows.every(row => /^[\d.,%+-]/.test(String(row[column]))));
+  const right = head.map(
+    (_, column) => rows.length > 0 && rows.every(row => /^[\d.,%+-]/.test(String(row[column]))),
+  );
   return cells
     .map(row =>
       row
-        .map((cell, column) => (right[column] ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!)))
+        .map((cell, column) =>
+          right[column] ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!),
+        )
         .join('  ')
         .trimEnd(),
     )

@@ -51,7 +51,11 @@ async function ask(server: string, path: string, parameters: Record<string, stri
     status = answer.statusCode;
     body = Buffer.from(await answer.body.arrayBuffer());
   } catch (error) {
-    throw new StackwellError('SW_SERVER_UNREACHABLE', { url: server, reason: (error as Error).message }, error);
+    throw new StackwellError(
+      'SW_SERVER_UNREACHABLE',
+      { url: server, reason: (error as Error).message },
+      error,
+    );
   }
   if (status < 300) return body;
   let told: unknown = null;
@@ -86,7 +90,9 @@ function formatTop(top: TopAnswer, limit: number): string {
       percent(self),
       amount(top.total[i]!),
       percent(top.total[i]!),
-      top.functions.reason[i] === '' ? top.functions.name[i]! : `${top.functions.name[i]} (${top.functions.reason[i]})`,
+      top.functions.reason[i] === ''
+        ? top.functions.name[i]!
+        : `${top.functions.name[i]} (${top.functions.reason[i]})`,
       top.functions.module[i]!,
     ]);
   return table(['SELF', '', 'TOTAL', '', 'FUNCTION', 'MODULE'], rows);
@@ -108,7 +114,9 @@ export function addQuery(program: Command): void {
     .action(async (flags: QueryFlags) => {
       const chosen = FORMATS[flags.format];
       if (chosen === undefined)
-        throw new StackwellError('SW_USAGE', { reason: `--format ${flags.format} is not one of ${Object.keys(FORMATS).join(', ')}` });
+        throw new StackwellError('SW_USAGE', {
+          reason: `--format ${flags.format} is not one of ${Object.keys(FORMATS).join(', ')}`,
+        });
       if (chosen.binary === true && flags.output === undefined && process.stdout.isTTY)
         throw new StackwellError('SW_USAGE', { reason: 'pprof is binary: give a file with -o' });
       const body = await ask(flags.server, chosen.path, {
@@ -119,7 +127,9 @@ export function addQuery(program: Command): void {
         ...(chosen.format === undefined ? {} : { format: chosen.format }),
       });
       const text = flags.format === 'top' && flags.json !== true;
-      const answer = text ? `${formatTop(JSON.parse(body.toString()) as TopAnswer, Number(flags.limit))}\n` : body;
+      const answer = text
+        ? `${formatTop(JSON.parse(body.toString()) as TopAnswer, Number(flags.limit))}\n`
+        : body;
       if (flags.output === undefined) {
         if (chosen.binary === true) process.stdout.write(answer);
         else print(answer.toString());
@@ -128,7 +138,11 @@ export function addQuery(program: Command): void {
       try {
         writeFileSync(flags.output, answer);
       } catch (error) {
-        throw new StackwellError('SW_OUTPUT', { path: flags.output, reason: (error as Error).message }, error);
+        throw new StackwellError(
+          'SW_OUTPUT',
+          { path: flags.output, reason: (error as Error).message },
+          error,
+        );
       }
     });
 }

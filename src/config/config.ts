@@ -66,7 +66,7 @@ export const agentSchema = z.strictObject({
   window: duration.default('10s').describe('length of one profile'),
   offCpu: z
     .strictObject({
-      enabled: z.boolean().default(true),
+      enabled: z.boolean().default(true).describe('record waits as well as CPU time'),
       min: duration.default('1ms').describe('shorter intervals are not recorded'),
       max: duration.default('0s').describe('longer intervals are not recorded; 0s = no maximum'),
     })

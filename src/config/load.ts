@@ -17,19 +17,29 @@ export function loadConfig(file: string | undefined, overrides: Overrides = []):
     try {
       text = readFileSync(file, 'utf8');
     } catch (error) {
-      throw new StackwellError('SW_CONFIG_INVALID', { reason: `${file}: ${(error as Error).message}` }, error);
+      throw new StackwellError(
+        'SW_CONFIG_INVALID',
+        { reason: `${file}: ${(error as Error).message}` },
+        error,
+      );
     }
     // Aliases are refused: a few lines of them can expand to gigabytes.
     document = parseDocument(text, { lineCounter: lines, uniqueKeys: true });
     const syntax = document.errors[0];
     if (syntax !== undefined) {
       const { line } = lines.linePos(syntax.pos[0]);
-      throw new StackwellError('SW_CONFIG_INVALID', { reason: `${file}:${line}: ${syntax.message.split('\n')[0]}` });
+      throw new StackwellError('SW_CONFIG_INVALID', {
+        reason: `${file}:${line}: ${syntax.message.split('\n')[0]}`,
+      });
     }
     try {
       raw = (document.toJS({ maxAliasCount: 0 }) as Record<string, unknown> | null) ?? {};
     } catch (error) {
-      throw new StackwellError('SW_CONFIG_INVALID', { reason: `${file}: ${(error as Error).message}` }, error);
+      throw new StackwellError(
+        'SW_CONFIG_INVALID',
+        { reason: `${file}: ${(error as Error).message}` },
+        error,
+      );
     }
   }
   const fromFlags = new Set<string>();
@@ -37,7 +47,10 @@ export function loadConfig(file: string | undefined, overrides: Overrides = []):
     for (const [path, value] of overrides) {
       if (value === undefined) continue;
       let section = raw;
-      for (const key of path.slice(0, -1)) section = (section[key] ??= {}) as Record<string, unknown>;
+      for (const key of path.slice(0, -1)) {
+        section[key] ??= {};
+        section = section[key] as Record<string, unknown>;
+      }
       section[path.at(-1)!] = value;
       fromFlags.add(path.join('.'));
     }
@@ -56,7 +69,9 @@ export function loadConfig(file: string | undefined, overrides: Overrides = []):
 /** Line of the deepest part of the path that is in the document. */
 function lineOf(document: ReturnType<typeof parseDocument>, lines: LineCounter, path: string[]): number {
   for (let depth = path.length; depth > 0; depth--) {
-    const node = document.getIn(path.slice(0, depth), true) as { range?: [number, number, number] } | undefined;
+    const node = document.getIn(path.slice(0, depth), true) as
+      | { range?: [number, number, number] }
+      | undefined;
     if (node?.range) return lines.linePos(node.range[0]).line;
   }
   return 1;
