@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// The embedded store's tables, and how a file of an older version becomes one of today.
+import type Database from 'better-sqlite3';
+
+/** Each entry takes a file from version i to i + 1. Entries are never changed, only added. */
+const MIGRATIONS: readonly string[] = [
+  `
+  -- A series is a type with a set of labels. Ids are never used again (AUTOINCREMENT): readers cache what an id means.
+  CREATE TABLE series (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    hash BLOB NOT NULL UNIQUE,
+    type TEXT NOT NULL,
+    labels TEXT NOT NULL
+  );
+  -- last: no profile that names the segment starts later (rounded up); from it follows when the segment can go.
+  CREATE TABLE segments (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    hash TEXT NOT NULL UNIQUE,
+    service TEXT NOT NULL,
+    day TEXT NOT NULL,
+    last INTEGER NOT NULL
+  );
+  -- Apart from segments, for an update of a row rewrites all of it.
+  CREATE TABLE segment_bytes (id INTEGER PRIMARY KEY, bytes BLOB NOT NULL);
+  -- segments: ids as little-endian 32-bit numbers, in the order in which rows counts them.
+  CREATE TABLE profiles (
+    id INTEGER PRIMARY KEY,
+    uid TEXT NOT NULL UNIQUE,
+    series INTEGER NOT NULL,
+    level INTEGER NOT NULL,
+    start INTEGER NOT NULL,
+    duration INTEGER NOT NULL,
+    period INTEGER NOT NULL,
+    total INTEGER NOT NULL,
+    stats TEXT NOT NULL,
+    segments BLOB NOT NULL,
+    rows BLOB NOT NULL
+  );
+  -- total is part of it so that a timeline never touches the rows.
+  CREATE INDEX profiles_by_series ON profiles (series, level, start, total);
+  CREATE INDEX profiles_by_start ON profiles (start, level);
+  -- value '' says that there were more values than are listed. first and last are rounded outwards.
+  CREATE TABLE facets (
+    series INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    value TEXT NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    PRIMARY KEY (series, name, value)
+  ) WITHOUT ROWID;
+  `,
+];
+
+export const SCHEMA_VERSION = MIGRATIONS.length;
+export const FILE_NAME = 'stackwell.db';
+export const LOCK_NAME = 'lock.db';
+
+/**
+ * Times of facets and segments are rounded outwards to this many milliseconds: then a value that is seen in every
+ * window is written once in ten minutes and not with every profile.
+ */
+export const ROUNDING_MS = 600_000;
+
+/** Settings of the connection that writes. To be called before migrate: auto_vacuum only takes in an empty file. */
+export function prepareWriter(db: Database.Database): void {
+  db.pragma('page_size = 8192');
+  db.pragma('auto_vacuum = INCREMENTAL');
+  db.pragma('journal_mode = WAL');
+  // FULL syncs the WAL at each commit: an acknowledged profile survives a power cut, not only a crash.
+  db.pragma('synchronous = FULL');
+  db.pragma('journal_size_limit = 16777216');
+  db.pragma('cache_size = -8192');
+}
+
+/** Brings the file to SCHEMA_VERSION. @throws RangeError when a newer version wrote it. */
+export function migrate(db: Database.Database): void {
+  const version = db.pragma('user_version', { simple: true }) as number;
+  if (version > SCHEMA_VERSION)
+    throw new RangeError(`written by a newer version (schema ${version}, this one knows ${SCHEMA_VERSION})`);
+  for (let next = version; next < SCHEMA_VERSION; next++) {
+    db.transaction(() => {
+      db.exec(MIGRATIONS[next]!);
+      db.pragma(`user_version = ${next + 1}`);
+    })();
+  }
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// All series in memory, and which of them a selection means.
+import type Database from 'better-sqlite3';
+import type { Labels, Matcher } from '../../profile/types.js';
+import type { Selection } from '../store.js';
+
+interface Entry {
+  id: number;
+  type: string;
+  labels: Labels;
+}
+
+type Test = (values: string[]) => Uint8Array;
+
+/** Regular expressions are the engine's (RE2); it is loaded when the first one is asked for. */
+async function compile({ op, value }: Matcher): Promise<Test> {
+  if (op === '=' || op === '!=') {
+    const same = op === '=' ? 1 : 0;
+    return values => Uint8Array.from(values, one => (one === value ? same : 1 - same));
+  }
+  const { Matcher: Native } = await import('#native/profile');
+  const matcher = new Native(op, value);
+  return values => matcher.test(values);
+}
+
+export class SeriesIndex {
+  readonly #entries = new Map<number, Entry>();
+  #last = 0;
+  readonly #sql;
+
+  constructor(db: Database.Database) {
+    this.#sql = {
+      added: db.prepare<[number], { id: number; type: string; labels: string }>(
+        'SELECT id, type, labels FROM series WHERE id > ? ORDER BY id',
+      ),
+      hasProfile: db
+        .prepare<[number, number, number, number], number>(
+          'SELECT 1 FROM profiles WHERE series = ? AND level = ? AND start >= ? AND start < ? LIMIT 1',
+        )
+        .pluck(),
+      facetValues: db
+        .prepare<[number, string, number, number], string>(
+          'SELECT value FROM facets WHERE series = ? AND name = ? AND last > ? AND first < ?',
+        )
+        .pluck(),
+    };
+  }
+
+  get(id: number): Entry | undefined {
+    if (!this.#entries.has(id)) this.refresh();
+    return this.#entries.get(id);
+  }
+
+  /** Ids only grow, so what is new is what lies beyond the last one seen. */
+  refresh(): void {
+    for (const { id, type, labels } of this.#sql.added.iterate(this.#last)) {
+      this.#entries.set(id, { id, type, labels: JSON.parse(labels) as Labels });
+      this.#last = id;
+    }
+  }
+
+  /** After series were deleted. */
+  forget(): void {
+    this.#entries.clear();
+    this.#last = 0;
+  }
+
+  /** Series that have a profile in the selection (and, by their facets, may have a row in it). */
+  async match(selection: Selection): Promise<Entry[]> {
+    this.refresh();
+    const { type, matchers, sampleMatchers = [], from, until, level = 0 } = selection;
+    let entries = [...this.#entries.values()];
+    if (type !== undefined) entries = entries.filter(entry => entry.type === type);
+    for (const matcher of matchers) {
+      const hits = (await compile(matcher))(entries.map(entry => entry.labels[matcher.name] ?? ''));
+      entries = entries.filter((_, index) => hits[index] === 1);
+    }
+    entries = entries.filter(
+      entry => this.#sql.hasProfile.get(entry.id, level, Math.ceil(from), Math.ceil(until)) !== undefined,
+    );
+    for (const matcher of sampleMatchers) {
+      const test = await compile(matcher);
+      // A row without the label matches as '': then no list of values can exclude a profile.
+      if (test([''])[0] === 1) continue;
+      entries = entries.filter(entry => {
+        const values = this.#sql.facetValues.all(entry.id, matcher.name, from, until);
+        return values.includes('') || (values.length > 0 && test(values).includes(1));
+      });
+    }
+    return entries;
+  }
+}

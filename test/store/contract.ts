@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every store must do, whatever is behind it. A store's own test file calls this with its factory.
+import { afterEach, describe, expect, it } from 'vitest';
+import type { ProfileRecord, Segment, Selection, Store } from '../../src/store/store.js';
+
+export interface StoreFactory {
+  /** An empty store. */
+  create(): Promise<Store>;
+  /** The same store again, after close. */
+  reopen(): Promise<Store>;
+  /** Frees whatever create made. */
+  destroy(): Promise<void>;
+}
+
+const NOON = Date.UTC(2026, 5, 1, 12);
+const CPU = 'process_cpu:cpu:nanoseconds:cpu:nanoseconds';
+const OFF = 'process_offcpu:offcpu:nanoseconds:offcpu:nanoseconds';
+
+export function segment(id: string, bytes = 100): Segment {
+  return {
+    id: id.padStart(32, '0'),
+    service: 'a',
+    day: '2026-06-01',
+    bytes: new Uint8Array(bytes).fill(id.charCodeAt(0)),
+  };
+}
+
+let serial = 0;
+export function profile(over: Partial<ProfileRecord> = {}): ProfileRecord {
+  return {
+    id: `profile-${serial++}`,
+    type: CPU,
+    labels: { service_name: 'a', host: 'h1' },
+    facets: {},
+    facetsOmitted: [],
+    start: NOON,
+    duration: 10_000,
+    period: 10_101_010n,
+    total: 1000n,
+    level: 0,
+    segments: [],
+    rows: new Uint8Array([1, 2, 3]),
+    stats: { samples: 0, truncated: 0, lost: {}, unresolved: {}, clock: '' },
+    ...over,
+  };
+}
+
+export const ALL: Selection = { matchers: [], from: 0, until: Date.UTC(2100, 0) };
+
+export async function collect(store: Store, selection: Partial<Selection> = {}): Promise<ProfileRecord[]> {
+  const all: ProfileRecord[] = [];
+  for await (const batch of store.selectProfiles({ ...ALL, ...selection })) all.push(...batch);
+  return all;
+}
+
+export function storeContract(name: string, factory: StoreFactory): void {
+  describe(`${name}: the store contract`, () => {
+    let store: Store;
+    const open = async () => {
+      store = await factory.create();
+      return store;
+    };
+    afterEach(async () => {
+      await store.close();
+      await factory.destroy();
+    });
+
+    it('gives back what was appended, exactly', async () => {
+      await open();
+      const rows = new Uint8Array(70_000).map((_, index) => index * 7);
+      const written = profile({
+        segments: [segment('2').id, segment('1').id],
+        total: -(2n ** 63n),
+        period: 2n ** 62n + 1n,
+        rows,
+        labels: { b: '2', a: 'ü"\\', service_name: 'x' },
+        stats: {
+          samples: 12,
+          truncated: 1,
+          lost: { map_full: 2 },
+          unresolved: { no_symbols: 3 },
+          clock: 'cpu-clock',
+        },
+      });
+      await store.append({ segments: [segment('1'), segment('2')], profiles: [written] });
+      expect(await collect(store)).toEqual([written]);
+      const segments = await store.readSegments([segment('2').id, segment('1').id, segment('9').id]);
+      expect([...segments.keys()].sort()).toEqual([segment('1').id, segment('2').id]);
+      expect(segments.get(segment('1').id)).toEqual(segment('1').bytes);
+    });
+
+    it('keeps everything over a restart', async () => {
+      await open();
+      const written = profile({ segments: [segment('1').id] });
+      await store.append({ segments: [segment('1')], profiles: [written] });
+      await store.close();
+      store = await factory.reopen();
+      expect(await collect(store)).toEqual([written]);
+      expect(await store.append({ segments: [], profiles: [written] })).toEqual({ stored: 0, duplicates: 1 });
+    });
+
+    it('stores an id once, also when it comes twice at the same time', async () => {
+      await open();
+      const one = profile();
+      const results = await Promise.all(
+        Array.from({ length: 20 }, () => store.append({ segments: [], profiles: [one, one] })),
+      );
+      expect(results.reduce((sum, result) => sum + result.stored, 0)).toBe(1);
+      expect(results.reduce((sum, result) => sum + result.duplicates, 0)).toBe(39);
+      expect(await collect(store)).toHaveLength(1);
+    });
+
+    it('refuses a profile whose segment is nowhere, whole, and leaves the others of the moment alone', async () => {
+      await open();
+      const good = profile({ segments: [segment('1').id] });
+      const bad = store.append({
+        segments: [segment('3')],
+        profiles: [profile(), profile({ segments: [segment('7').id] })],
+      });
+      const [badResult, goodResult] = await Promise.allSettled([
+        bad,
+        store.append({ segments: [segment('1')], profiles: [good] }),
+      ]);
+      expect(badResult).toMatchObject({ status: 'rejected', reason: { code: 'SW_SEGMENT_UNKNOWN' } });
+      expect(goodResult).toMatchObject({ status: 'fulfilled' });
+      expect(await collect(store)).toEqual([good]);
+      expect((await store.readSegments([segment('3').id])).size).toBe(0);
+    });
+
+    it('selects by type, by half-open time and by level, oldest first', async () => {
+      await open();
+      const at = (start: number, over: Partial<ProfileRecord> = {}) => profile({ start, ...over });
+      const profiles = [
+        at(NOON + 2),
+        at(NOON),
+        at(NOON + 1, { labels: { service_name: 'b' } }),
+        at(NOON + 3),
+      ];
+      await store.append({
+        segments: [],
+        profiles: [...profiles, at(NOON, { type: OFF }), at(NOON, { level: 60 })],
+      });
+      const starts = async (selection: Partial<Selection>) =>
+        (await collect(store, { type: CPU, ...selection })).map(one => one.start - NOON);
+      expect(await starts({})).toEqual([0, 1, 2, 3]);
+      expect(await starts({ from: NOON + 1, until: NOON + 3 })).toEqual([1, 2]);
+      expect(await starts({ from: NOON + 3, until: NOON + 3 })).toEqual([]);
+      expect(await collect(store, { type: OFF })).toHaveLength(1);
+      expect(await collect(store)).toHaveLength(5);
+      expect(await collect(store, { level: 60 })).toHaveLength(1);
+    });
+
+    it('selects by matchers as Prometheus does: a label that is not there is empty, expressions are anchored', async () => {
+      await open();
+      const label = (labels: Record<string, string>) => profile({ id: JSON.stringify(labels), labels });
+      const profiles = [
+        label({ service_name: 'checkout', deploy: 'v41' }),
+        label({ service_name: 'checkout' }),
+        label({ service_name: 'cart', deploy: 'v4' }),
+      ];
+      await store.append({ segments: [], profiles });
+      const hits = async (...matchers: Selection['matchers']) =>
+        (await collect(store, { matchers })).map(one => profiles.findIndex(({ id }) => id === one.id)).sort();
+      expect(await hits({ name: 'service_name', op: '=', value: 'checkout' })).toEqual([0, 1]);
+      expect(await hits({ name: 'service_name', op: '!=', value: 'checkout' })).toEqual([2]);
+      expect(await hits({ name: 'deploy', op: '=', value: '' })).toEqual([1]);
+      expect(await hits({ name: 'deploy', op: '!=', value: '' })).toEqual([0, 2]);
+      expect(await hits({ name: 'deploy', op: '=~', value: 'v4' })).toEqual([2]);
+      expect(await hits({ name: 'deploy', op: '=~', value: 'v4.*|' })).toEqual([0, 1, 2]);
+      expect(await hits({ name: 'deploy', op: '!~', value: 'v4.+' })).toEqual([1, 2]);
+      expect(
+        await hits(
+          { name: 'service_name', op: '=', value: 'checkout' },
+          { name: 'deploy', op: '=~', value: '.+' },
+        ),
+      ).toEqual([0]);
+      await expect(hits({ name: 'deploy', op: '=~', value: '(' })).rejects.toMatchObject({
+        code: 'SW_QUERY_INVALID',
+      });
+    });
+
+    it('prunes by facets only where they prove that no row can match', async () => {
+      await open();
+      const one = profile({ labels: { service_name: 'one' }, facets: { pid: ['1', '2'] } });
+      const cut = profile({
+        labels: { service_name: 'cut' },
+        facets: { pid: ['3'] },
+        facetsOmitted: ['pid'],
+      });
+      const none = profile({ labels: { service_name: 'none' } });
+      await store.append({ segments: [], profiles: [one, cut, none] });
+      const services = async (...sampleMatchers: Selection['matchers']) =>
+        (await collect(store, { sampleMatchers })).map(({ labels }) => labels.service_name).sort();
+      expect(await services({ name: 'pid', op: '=', value: '2' })).toEqual(['cut', 'one']);
+      expect(await services({ name: 'pid', op: '=', value: '3' })).toEqual(['cut']);
+      expect(await services({ name: 'pid', op: '!=', value: '2' })).toEqual(['cut', 'none', 'one']);
+      expect(await services({ name: 'pid', op: '=', value: '' })).toEqual(['cut', 'none', 'one']);
+      expect(
+        await services({ name: 'pid', op: '=', value: '2' }, { name: 'phase', op: '=', value: 'blocked' }),
+      ).toEqual([]);
+    });
+
+    it('reads more profiles than fit in a batch, and lets go of a selection that nobody reads to its end', async () => {
+      await open();
+      const labels = [{ service_name: 'a' }, { service_name: 'b' }];
+      const profiles = Array.from({ length: 5000 }, (_, index) =>
+        profile({ start: NOON + ((index * 7919) % 5000), labels: labels[index % 2]!, total: BigInt(index) }),
+      );
+      await store.append({ segments: [], profiles });
+      const read = await collect(store);
+      expect(read.map(one => one.start)).toEqual(Array.from({ length: 5000 }, (_, index) => NOON + index));
+      expect(read.reduce((sum, one) => sum + one.total, 0n)).toBe((4999n * 5000n) / 2n);
+      for await (const batch of store.selectProfiles(ALL)) {
+        expect(batch.length).toBeLessThan(5000);
+        break;
+      }
+      expect(await collect(store)).toHaveLength(5000);
+    });
+
+    it('sums a timeline exactly, by groups', async () => {
+      await open();
+      const big = 2n ** 62n;
+      const at = (seconds: number, service_name: string, total: bigint) =>
+        profile({ start: NOON + seconds * 1000, labels: { service_name }, total });
+      await store.append({
+        segments: [],
+        profiles: [at(0, 'a', big), at(9, 'a', big), at(5, 'a', big), at(10, 'a', -3n), at(35, 'b', 7n)],
+      });
+      const range = { ...ALL, type: CPU, from: NOON, until: NOON + 60_000 };
+      expect(await store.timeline(range, 10_000, [])).toEqual([
+        {
+          labels: {},
+          times: [NOON, NOON + 10_000, NOON + 30_000],
+          totals: [3n * big, -3n, 7n],
+          profiles: 5,
+        },
+      ]);
+      const byService = await store.timeline(range, 10_000, ['service_name']);
+      byService.sort((x, y) => (x.labels.service_name! < y.labels.service_name! ? -1 : 1));
+      expect(byService).toEqual([
+        { labels: { service_name: 'a' }, times: [NOON, NOON + 10_000], totals: [3n * big, -3n], profiles: 4 },
+        { labels: { service_name: 'b' }, times: [NOON + 30_000], totals: [7n], profiles: 1 },
+      ]);
+      expect(await store.timeline({ ...range, until: NOON }, 10_000, [])).toEqual([]);
+    });
+
+    it('finds types, label names and values of the range only', async () => {
+      await open();
+      const day = 86_400_000;
+      await store.append({
+        segments: [],
+        profiles: [
+          profile({ labels: { service_name: 'a', deploy: 'v1' }, facets: { pid: ['1', '2'] } }),
+          profile({
+            labels: { service_name: 'a', host: 'h' },
+            facets: { phase: ['blocked'] },
+            type: OFF,
+            start: NOON + day,
+          }),
+          profile({
+            labels: { service_name: 'b', pod: 'p' },
+            facets: { pid: ['9'] },
+            facetsOmitted: ['pid'],
+            start: NOON + day,
+          }),
+        ],
+      });
+      const today = { ...ALL, until: NOON + 1 };
+      expect(await store.types(ALL)).toEqual([CPU, OFF]);
+      expect(await store.types(today)).toEqual([CPU]);
+      expect(await store.labelNames(today)).toEqual({ profile: ['deploy', 'service_name'], sample: ['pid'] });
+      expect(await store.labelNames(ALL)).toEqual({
+        profile: ['deploy', 'host', 'pod', 'service_name'],
+        sample: ['phase', 'pid'],
+      });
+      expect(await store.labelValues('service_name', ALL, 10)).toEqual({
+        values: ['a', 'b'],
+        omitted: 0,
+        complete: true,
+      });
+      expect(await store.labelValues('service_name', ALL, 1)).toEqual({
+        values: ['a'],
+        omitted: 1,
+        complete: true,
+      });
+      expect(await store.labelValues('pid', today, 10)).toEqual({
+        values: ['1', '2'],
+        omitted: 0,
+        complete: true,
+      });
+      expect(await store.labelValues('pid', ALL, 10)).toEqual({
+        values: ['1', '2', '9'],
+        omitted: 0,
+        complete: false,
+      });
+      expect(await store.labelValues('nothing', ALL, 10)).toEqual({ values: [], omitted: 0, complete: true });
+      const a = { ...ALL, matchers: [{ name: 'service_name', op: '=' as const, value: 'a' }] };
+      expect(await store.labelValues('pid', a, 10)).toEqual({
+        values: ['1', '2'],
+        omitted: 0,
+        complete: true,
+      });
+    });
+
+    it('expires by age and level; a segment goes with the last profile that names it', async () => {
+      await open();
+      const hour = 3_600_000;
+      const old = profile({
+        start: NOON - 10 * hour,
+        segments: [segment('1').id, segment('2').id],
+        facets: { pid: ['1'] },
+      });
+      const rolled = profile({ start: NOON - 10 * hour, segments: [segment('4').id], level: 60 });
+      const young = profile({
+        start: NOON,
+        segments: [segment('2').id, segment('3').id],
+        labels: { service_name: 'b' },
+      });
+      await store.append({
+        segments: ['1', '2', '3', '4'].map(id => segment(id)),
+        profiles: [old, rolled, young],
+      });
+      // Segments carry the time of writing until a profile names them: "now" lies after it.
+      const kept = { maxAge: { 0: 0, 60: 0 }, maxBytes: 0 };
+      expect(await store.expire({ maxAge: { 0: 5 * hour }, maxBytes: 0 }, NOON)).toMatchObject({
+        profiles: 1,
+      });
+      expect(await collect(store)).toEqual([young]);
+      expect(await collect(store, { level: 60 })).toEqual([rolled]);
+      expect((await store.readSegments([segment('2').id, segment('3').id, segment('4').id])).size).toBe(3);
+      expect((await store.labelValues('pid', ALL, 10)).values).toEqual([]);
+      const gone = await store.expire(kept, Date.UTC(2100, 0));
+      expect(gone.profiles).toBe(2);
+      expect(await collect(store)).toEqual([]);
+      expect(await store.stats()).toMatchObject({ profiles: 0, segments: 0, series: 0, oldest: null });
+      await expect(
+        store.append({ segments: [], profiles: [{ ...young, id: 'again' }] }),
+      ).rejects.toMatchObject({
+        code: 'SW_SEGMENT_UNKNOWN',
+      });
+      await store.append({ segments: [segment('2'), segment('3')], profiles: [young] });
+      expect(await collect(store)).toEqual([young]);
+    });
+
+    it('shrinks to the size it is given, oldest first', async () => {
+      await open();
+      const hour = 3_600_000;
+      const MiB = 1024 * 1024;
+      for (let index = 0; index < 8; index++) {
+        const id = String(index);
+        await store.append({
+          segments: [segment(id, MiB / 2)],
+          profiles: [
+            profile({
+              start: NOON + index * hour,
+              segments: [segment(id).id],
+              rows: new Uint8Array(MiB / 2).fill(index),
+            }),
+          ],
+        });
+      }
+      expect((await store.stats()).bytes).toBeGreaterThan(8 * MiB);
+      const gone = await store.expire({ maxAge: {}, maxBytes: 5 * MiB }, NOON + 10 * hour);
+      expect(gone.profiles).toBeGreaterThanOrEqual(3);
+      expect(gone.bytes).toBeGreaterThan(3 * MiB);
+      const { bytes, profiles } = await store.stats();
+      expect(bytes).toBeLessThanOrEqual(5 * MiB);
+      expect(profiles).toBe(8 - gone.profiles);
+      expect((await collect(store)).map(one => one.start)).toEqual(
+        Array.from({ length: profiles }, (_, index) => NOON + (gone.profiles + index) * hour),
+      );
+    });
+
+    it('expires while profiles come in and are read, without losing any of them', async () => {
+      await open();
+      const old = Array.from({ length: 3000 }, (_, index) =>
+        profile({ start: index, segments: [segment('1').id] }),
+      );
+      await store.append({ segments: [segment('1')], profiles: old });
+      const expiry = store.expire({ maxAge: { 0: 1000 }, maxBytes: 0 }, NOON);
+      let stored = 0;
+      for (let index = 0; index < 20; index++) {
+        const fresh = profile({ segments: [segment('1').id] });
+        try {
+          await store.append({ segments: [], profiles: [fresh] });
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'SW_SEGMENT_UNKNOWN' });
+          await store.append({ segments: [segment('1')], profiles: [fresh] });
+        }
+        stored++;
+        for (const one of await collect(store, { from: NOON }))
+          expect((await store.readSegments(one.segments)).size).toBe(1);
+      }
+      expect((await expiry).profiles).toBe(3000);
+      expect(await collect(store)).toHaveLength(stored);
+    });
+  });
+}
