@@ -46,6 +46,11 @@ export const ERRORS = {
     message: 'there is no running container {id}',
     fix: 'Give the full container id, or at least 12 characters of it, of a container that runs on this host.',
   },
+  SW_NO_CGROUPS: {
+    status: 500,
+    message: 'no cgroup file system is mounted',
+    fix: 'Mount one (cgroup2 at /sys/fs/cgroup on most hosts), or hand it to the container that the agent runs in.',
+  },
   SW_PORT_TAKEN: {
     status: 500,
     message: 'cannot listen on {address}: {reason}',

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+import { StackwellError } from '../../errors.js';
+import { readCgroups } from '../procfs/process.js';
+import { CgroupIndex } from './cgroups.js';
+import type { ContainerInfo, ContainerSource, Scope } from './info.js';
+import { type CgroupLayout, detectLayout } from './layout.js';
+import { recognize } from './recognize.js';
+import { RuncStates } from './runc.js';
+
+const MAX_CACHED = 4096;
+/** States are written after the cgroup: after a new cgroup, look for them this long. */
+const EXPECT_STATES_MS = 10_000;
+/** What a source says is asked again after this, so that a name that came late is still found. */
+const LOOKUP_TTL_MS = 60_000;
+
+/** Answers "who runs in this cgroup" and "which cgroups are this container". */
+export class Containers {
+  readonly layout: CgroupLayout;
+  readonly index: CgroupIndex;
+  private readonly states: RuncStates;
+  private readonly details = new Map<string, { at: number; info: Partial<ContainerInfo> }>();
+  private expectStatesUntil = 0;
+
+  constructor(
+    layout: CgroupLayout = detectLayout(),
+    private readonly sources: ContainerSource[] = [],
+    states?: RuncStates,
+  ) {
+    this.layout = layout;
+    this.index = new CgroupIndex(layout.mount);
+    this.states = states ?? new RuncStates(layout.hierarchy, layout.mount);
+  }
+
+  /** Everything that is there now. */
+  async refresh(): Promise<void> {
+    await this.index.refresh();
+    await this.states.refresh();
+  }
+
+  /** Cheap; call it every few seconds so that short-lived containers are seen. */
+  async poll(): Promise<void> {
+    if (await this.index.poll()) this.expectStatesUntil = performance.now() + EXPECT_STATES_MS;
+    if (performance.now() < this.expectStatesUntil) await this.states.refresh();
+  }
+
+  /**
+   * Makes the given cgroups known, where that is still possible. `pids` are processes in them, by position: their
+   * /proc/PID/cgroup costs less than looking at all directories.
+   */
+  async learn(ids: bigint[], pids: number[]): Promise<void> {
+    const unknown = ids.filter((id, i) => this.index.pathOf(id) === null && !this.learnFrom(pids[i]!, id));
+    if (unknown.length > 0) await this.index.refresh();
+    if (ids.length > 0) await this.states.refresh();
+  }
+
+  private learnFrom(pid: number, id: bigint): boolean {
+    const path = readCgroups(pid)?.get(this.layout.hierarchy === 'v2' ? '' : this.layout.hierarchy);
+    return path !== undefined && this.index.confirm(path, id);
+  }
+
+  /** Who runs in a cgroup; a removed one is still known for some minutes. */
+  async describe(id: bigint): Promise<Scope> {
+    const path = this.index.pathOf(id);
+    if (path === null) return { kind: 'host' };
+    const owner = recognize(path, this.states.byPath);
+    if (owner.kind !== 'container') return owner;
+    return { kind: 'container', path: owner.path, container: await this.detail(owner) };
+  }
+
+  private async detail(owner: {
+    id: string;
+    runtime: string;
+    podUid: string;
+    path: string;
+  }): Promise<ContainerInfo> {
+    const now = performance.now();
+    let known = this.details.get(owner.id);
+    if (known === undefined || now - known.at > LOOKUP_TTL_MS) {
+      const info: Partial<ContainerInfo> = { ...known?.info };
+      for (const source of this.sources) {
+        const answer = await source.lookup(owner.id).catch(() => null);
+        for (const [key, value] of Object.entries(answer ?? {}))
+          if (value !== '') (info as Record<string, unknown>)[key] = value;
+      }
+      known = { at: now, info };
+      this.details.delete(owner.id);
+      this.details.set(owner.id, known);
+      // Insertion order is age.
+      for (const oldest of this.details.keys()) {
+        if (this.details.size <= MAX_CACHED) break;
+        this.details.delete(oldest);
+      }
+    }
+    const recorded = this.states.byPath.get(owner.path);
+    return {
+      name: '',
+      pod: '',
+      namespace: '',
+      image: '',
+      labels: {},
+      ...recorded,
+      ...known.info,
+      id: owner.id,
+      runtime: owner.runtime,
+      podUid: owner.podUid || known.info.podUid || recorded?.podUid || '',
+    };
+  }
+
+  /**
+   * A running container by its full id, by at least 12 characters of it, or by the name that `runc run` was given,
+   * with the ids of its cgroups, nested ones included. Throws SW_CONTAINER_UNKNOWN, also when two containers fit.
+   */
+  async find(wanted: string): Promise<{ id: string; path: string; cgroups: bigint[] }> {
+    await this.refresh();
+    const matches = new Map<string, string>();
+    for (const path of this.index.paths()) {
+      const owner = recognize(path, this.states.byPath);
+      if (owner.kind !== 'container') continue;
+      const exact = owner.id === wanted || this.states.byPath.get(owner.path)?.name === wanted;
+      const prefix = /^[0-9a-f]{12,}$/.test(wanted) && owner.id.startsWith(wanted);
+      if (exact || prefix) matches.set(owner.path, owner.id);
+    }
+    const [match] = matches;
+    if (match === undefined || new Set(matches.values()).size > 1)
+      throw new StackwellError('SW_CONTAINER_UNKNOWN', { id: wanted });
+    const cgroups = [...matches.keys()].flatMap(path => this.index.below(path));
+    return { id: match[1], path: match[0], cgroups: [...new Set(cgroups)] };
+  }
+}

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which labels each process of a drain gets. What is found out about a process is kept as long as it runs the same
+// program, so that a window costs no system calls for processes that were there before.
+import { release } from 'node:os';
+import type { Drained } from '#native/bpf';
+import type { Labels } from '../../profile/types.js';
+import type { Containers } from '../containers/containers.js';
+import { suspendedNs } from '../procfs/clock.js';
+import { type ProcessStat, readCommandLine, readEnvironment, readStat } from '../procfs/process.js';
+import { cleanName } from '../procfs/text.js';
+import { jarDigest, MainPrograms } from './main-program.js';
+import { programOf } from './program.js';
+import { containerLabels, deployOf, ENVIRONMENT, type Facts, serviceName } from './service.js';
+
+export interface ServiceOptions {
+  host: string;
+  /** Added to every profile; what is found by itself wins. */
+  labels: Labels;
+  /** '' = found by itself. */
+  serviceName: string;
+  deploy: string;
+  /** Our own processes: they are named by what they are for, also where a name for everything is configured. */
+  own(): Map<number, string>;
+}
+
+export interface Grouping {
+  groups: Labels[];
+  /** Row of `groups` for each process row. */
+  groupOf: Uint32Array;
+}
+
+interface Identity {
+  facts: Omit<Facts, 'mainFile'>;
+  /** Executable that stands for the container or unit; null when the process stands for itself. */
+  main: string | null;
+  /** Cgroup of the container or unit, for what is remembered of it. */
+  scope: string;
+  /** Digest of the jar it runs, or the build id of its executable when last seen; '' while not known. */
+  file: string;
+  /** When it is found out again: what a container runtime knows may come late. */
+  expires: number;
+  /** Labels made last, and for which file. */
+  labels: { file: string; key: string; value: Labels } | null;
+}
+
+const MAX_IDENTITIES = 4096;
+const CONTAINER_TTL_MS = 5 * 60_000;
+const CONCURRENCY = 8;
+/** Start times from /proc are in steps of 10 ms; a pid is not used twice within this. */
+const SAME_START_NS = 1_000_000_000n;
+/** The parent of all kernel threads, itself one. */
+const KTHREADD = 2;
+
+export class Services {
+  private readonly identities = new Map<string, Identity>();
+  /** Last known file of a container's or unit's main program. */
+  private readonly mainFiles = new Map<string, string>();
+  private readonly mains: MainPrograms;
+
+  constructor(
+    private readonly containers: Containers,
+    private readonly options: ServiceOptions,
+  ) {
+    this.mains = new MainPrograms(containers.layout.mount);
+  }
+
+  get size(): number {
+    return this.identities.size;
+  }
+
+  /** `buildIds` of the mappings of this drain, as the symbolizer knows them. */
+  async resolve(drained: Pick<Drained, 'processes' | 'strings'>, buildIds: string[]): Promise<Grouping> {
+    const { processes, strings } = drained;
+    const count = processes.pid.length;
+    const keys: string[] = [];
+    const unknown: number[] = [];
+    const now = performance.now();
+    for (let row = 0; row < count; row++) {
+      const key = `${processes.pid[row]}:${processes.startNs[row]}:${strings[processes.executable[row]!]}`;
+      keys.push(key);
+      const known = this.identities.get(key);
+      if (known === undefined || (known.expires < now && processes.alive[row] === 1)) unknown.push(row);
+      else {
+        // Map order is order of insertion: what was used last is dropped last.
+        this.identities.delete(key);
+        this.identities.set(key, known);
+      }
+    }
+    await this.learn(drained, keys, unknown);
+    const grouping = this.group(drained, keys, buildIds);
+    for (const oldest of this.identities.keys()) {
+      if (this.identities.size <= MAX_IDENTITIES) break;
+      this.identities.delete(oldest);
+    }
+    return grouping;
+  }
+
+  private async learn(
+    drained: Pick<Drained, 'processes' | 'strings'>,
+    keys: string[],
+    rows: number[],
+  ): Promise<void> {
+    if (rows.length === 0) return;
+    const { cgroup, pid } = drained.processes;
+    await this.containers.learn(
+      rows.map(row => cgroup[row]!),
+      rows.map(row => pid[row]!),
+    );
+    let next = 0;
+    const work = async () => {
+      for (let i = next++; i < rows.length; i = next++) {
+        const row = rows[i]!;
+        this.identities.set(keys[row]!, await this.identify(drained, row));
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(CONCURRENCY, rows.length) }, work));
+  }
+
+  private async identify(drained: Pick<Drained, 'processes' | 'strings'>, row: number): Promise<Identity> {
+    const { processes, strings } = drained;
+    const pid = processes.pid[row]!;
+    const executable = strings[processes.executable[row]!]!;
+    const facts: Identity['facts'] = {
+      configuredName: this.options.serviceName,
+      configuredDeploy: this.options.deploy,
+      container: null,
+      unit: '',
+      environment: new Map(),
+      program: '',
+    };
+    const identity: Identity = {
+      facts,
+      main: null,
+      scope: '',
+      file: '',
+      expires: Number.POSITIVE_INFINITY,
+      labels: null,
+    };
+    const running = processes.alive[row] === 1 ? stillThere(pid, processes.startNs[row]!) : null;
+    if (
+      pid === 0 ||
+      pid === KTHREADD ||
+      processes.parent[row] === KTHREADD ||
+      running?.kernelThread === true
+    ) {
+      facts.configuredName = 'kernel';
+      facts.configuredDeploy = release();
+      return identity;
+    }
+    const own = this.options.own().get(pid);
+    if (own !== undefined) facts.configuredName = own;
+    const scope = await this.containers.describe(processes.cgroup[row]!);
+    if (scope.kind === 'container') {
+      facts.container = scope.container;
+      identity.expires = performance.now() + CONTAINER_TTL_MS;
+    } else if (scope.kind === 'unit') facts.unit = scope.name;
+    if (scope.kind !== 'host' && own === undefined) {
+      identity.scope = scope.path;
+      const { index } = this.containers;
+      identity.main = this.mains.executable(
+        scope.path,
+        index.below(scope.path).map(id => index.pathOf(id)!),
+      );
+    }
+    const args = running !== null ? await readCommandLine(pid) : [];
+    if (running !== null && !(facts.configuredName && facts.configuredDeploy))
+      facts.environment = await readEnvironment(pid, ENVIRONMENT);
+    const program = programOf(executable, args, strings[processes.comm[row]!]!);
+    facts.program = program.name;
+    if (program.jar !== '') identity.file = await jarDigest(pid, program.jar);
+    return identity;
+  }
+
+  private group(
+    { processes, strings }: Pick<Drained, 'processes' | 'strings'>,
+    keys: string[],
+    buildIds: string[],
+  ): Grouping {
+    const count = keys.length;
+    const found = keys.map(key => this.identities.get(key)!);
+    for (let row = 0; row < count; row++) {
+      const identity = found[row]!;
+      const mapping = processes.executableMapping[row]!;
+      // A jar says more than the java that runs it.
+      if (mapping >= 0) identity.file ||= buildIds[mapping] ?? '';
+      if (
+        identity.main !== null &&
+        identity.main === strings[processes.executable[row]!] &&
+        identity.file !== ''
+      )
+        this.rememberMain(identity.scope, identity.file);
+    }
+    const groups: Labels[] = [];
+    const groupOf = new Uint32Array(count);
+    const rowOf = new Map<string, number>();
+    for (let row = 0; row < count; row++) {
+      const identity = found[row]!;
+      const stands = identity.main === null || identity.main === strings[processes.executable[row]!];
+      const file = stands ? identity.file : (this.mainFiles.get(identity.scope) ?? '');
+      const { key, value } = this.labels(identity, file);
+      let group = rowOf.get(key);
+      if (group === undefined) {
+        group = groups.push(value) - 1;
+        rowOf.set(key, group);
+      }
+      groupOf[row] = group;
+    }
+    return { groups, groupOf };
+  }
+
+  private rememberMain(scope: string, file: string): void {
+    this.mainFiles.delete(scope);
+    this.mainFiles.set(scope, file);
+    for (const oldest of this.mainFiles.keys()) {
+      if (this.mainFiles.size <= MAX_IDENTITIES) break;
+      this.mainFiles.delete(oldest);
+    }
+  }
+
+  private labels(identity: Identity, file: string): { key: string; value: Labels } {
+    if (identity.labels !== null && identity.labels.file === file) return identity.labels;
+    const facts: Facts = { ...identity.facts, mainFile: file };
+    const all: Labels = {
+      ...this.options.labels,
+      ...containerLabels(facts.container),
+      host: this.options.host,
+      service_name: serviceName(facts),
+    };
+    const deploy = deployOf(facts);
+    if (deploy !== '') all.deploy = deploy;
+    if (file !== '') all.build_id = cleanName(file);
+    const value = Object.fromEntries(Object.entries(all).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)));
+    identity.labels = { file, key: JSON.stringify(value), value };
+    return identity.labels;
+  }
+}
+
+/** Null when the process ended and its id is gone, or stands for another one now. */
+function stillThere(pid: number, startNs: bigint): ProcessStat | null {
+  const stat = readStat(pid);
+  if (stat === null) return null;
+  const difference = stat.startNs - suspendedNs() - startNs;
+  if (startNs !== 0n && (difference > SAME_START_NS || difference < -SAME_START_NS)) return null;
+  return stat;
+}
