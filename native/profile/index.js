@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createRequire } from 'node:module';
 
-const addon = createRequire(import.meta.url)('./build/Release/profile.node');
-export const {} = addon;
+// script/test-asan points this to a build with sanitizers.
+const path = process.env.STACKWELL_PROFILE_ADDON ?? './build/Release/profile.node';
+const addon = createRequire(import.meta.url)(path);
+export const { decode, encode, SymbolWriter, Matcher, Merger } = addon;
