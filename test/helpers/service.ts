@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A running `stackwell up` or `stackwell server`, and its API.
+import { expect } from 'vitest';
 import { bin, eventually, freePort, type Running, start } from './stackwell.js';
 
 export const CPU = 'process_cpu:cpu:nanoseconds:cpu:nanoseconds';
@@ -51,6 +52,13 @@ export class Service {
     return Buffer.from(await answer.arrayBuffer());
   }
 
+  ingest(name: string, body: Uint8Array): Promise<Response> {
+    const url = new URL('/ingest', this.url);
+    url.searchParams.set('name', name);
+    url.searchParams.set('format', 'pprof');
+    return fetch(url, { method: 'POST', body, signal: AbortSignal.timeout(30_000) });
+  }
+
   async ready(): Promise<boolean> {
     try {
       return (await this.get('/readyz')).status === 200;
@@ -58,6 +66,14 @@ export class Service {
       return false;
     }
   }
+}
+
+/** An answer with this status whose body has the code, what happened, and what to do. */
+export async function expectRefused(answer: Response, status: number, code: string): Promise<void> {
+  const body = (await answer.json()) as { code: string; message: string; fix: string };
+  expect({ status: answer.status, code: body.code }).toEqual({ status, code });
+  expect(body.message).not.toBe('');
+  expect(body.fix).not.toBe('');
 }
 
 async function started(process: Running, url: string, since: number): Promise<Service> {
