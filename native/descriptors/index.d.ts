@@ -2,18 +2,35 @@
 // What Node.js cannot do with file descriptors: hand them to the sandboxed symbolizer, and open a path inside
 // another process's root without being led out of it by a symbolic link.
 
-/** AF_UNIX SOCK_SEQPACKET pair, close-on-exec. The child's end is given to spawn() in `stdio`. */
+/** AF_UNIX SOCK_SEQPACKET pair, close-on-exec. The child's end is given to spawn() in `stdio`. Throws with the errno's name as `code`. */
 export function socketPair(): [ours: number, theirs: number];
 
 /** Sends one descriptor with a 32-bit id. Never blocks: false when the socket is full (try again later). Throws when the peer is gone. */
 export function sendDescriptor(socket: number, id: number, descriptor: number): boolean;
 
-/**
- * Opens a regular file for reading with openat2(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS) below `root` (an O_PATH
- * descriptor or path such as /proc/PID/root). Refuses everything that is not a regular file. Returns the descriptor, or
- * a negative errno.
- */
-export function openInRoot(root: string, path: string): number;
+/** A regular file that was opened for reading, and what it was at that moment. */
+export interface Opened {
+  /** Close-on-exec; the caller closes it. */
+  descriptor: number;
+  /** Bytes. */
+  size: number;
+  device: bigint;
+  inode: bigint;
+  /** Last change of content, nanoseconds since 1970. */
+  modifiedNs: bigint;
+  uid: number;
+}
 
-/** Opens /proc/PID/map_files/START-END for reading; a descriptor, or a negative errno. */
-export function openMapped(pid: number, start: bigint, end: bigint): number;
+/**
+ * Opens a regular file for reading with openat2(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS) below `root` (a path such as
+ * /proc/PID/root). Refuses everything that is not a regular file (-EACCES), without the side effects that opening a
+ * device or a pipe has. Resolves to the file or a negative errno. Runs on the thread pool: the file system may be a
+ * slow one.
+ */
+export function openInRoot(root: string, path: string): Promise<Opened | number>;
+
+/** Opens /proc/PID/map_files/START-END for reading, in the same way. Needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE. */
+export function openMapped(pid: number, start: bigint, end: bigint): Promise<Opened | number>;
+
+/** An unnamed file in memory with this content; a descriptor. For what has no file of its own: the vDSO. */
+export function memoryFile(name: string, content: Uint8Array): number;

@@ -2,4 +2,4 @@
 import { createRequire } from 'node:module';
 
 const addon = createRequire(import.meta.url)('./build/Release/descriptors.node');
-export const {} = addon;
+export const { memoryFile, openInRoot, openMapped, sendDescriptor, socketPair } = addon;

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <napi.h>
+
+// Documented in index.d.ts.
+Napi::Value SocketPair(const Napi::CallbackInfo& info);
+Napi::Value SendDescriptor(const Napi::CallbackInfo& info);
+Napi::Value OpenInRoot(const Napi::CallbackInfo& info);
+Napi::Value OpenMapped(const Napi::CallbackInfo& info);
+Napi::Value MemoryFile(const Napi::CallbackInfo& info);

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The answer to one question: columns, with every string once.
+
+use std::collections::HashMap;
+
+use crate::demangle::demangle;
+
+pub struct Frame<'a> {
+    pub system_name: &'a str,
+    pub file: &'a str,
+    /// 0 when unknown.
+    pub line: u32,
+}
+
+/// One row for each address that was asked for, in order.
+#[derive(Default)]
+pub struct Answer {
+    /// Frames of each row; 0 when there is no name.
+    counts: Vec<u32>,
+    /// name, system name, file, line of each frame.
+    frames: Vec<[u32; 4]>,
+    strings: Strings,
+    /// String of a system name to string of what it is shown as: demangling is the expensive part.
+    shown: HashMap<u32, u32>,
+}
+
+impl Answer {
+    /// A row without a name.
+    pub fn unknown(&mut self) {
+        self.counts.push(0);
+    }
+
+    /// Starts a row; its frames follow, innermost first.
+    pub fn begin(&mut self) {
+        self.counts.push(0);
+    }
+
+    pub fn frame(&mut self, frame: Frame) {
+        let system_name = self.strings.id(frame.system_name);
+        let name = match self.shown.get(&system_name) {
+            Some(name) => *name,
+            None => {
+                let name = self.strings.id(&demangle(frame.system_name));
+                self.shown.insert(system_name, name);
+                name
+            }
+        };
+        let file = self.strings.id(frame.file);
+        self.frames.push([name, system_name, file, frame.line]);
+        if let Some(count) = self.counts.last_mut() {
+            *count += 1;
+        }
+    }
+
+    /// A row of one frame that is named as it stands, from a source without lines.
+    pub fn plain(&mut self, name: Option<&str>) {
+        self.begin();
+        if let (Some(name), Some(count)) = (name, self.counts.last_mut()) {
+            *count = 1;
+            let name = self.strings.id(name);
+            let none = self.strings.id("");
+            self.frames.push([name, name, none, 0]);
+        }
+    }
+
+    /// Rows, frames, strings, bytes; counts; the frames' four columns; string ends; the strings.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let numbers =
+            [self.counts.len(), self.frames.len(), self.strings.ends.len(), self.strings.bytes.len()];
+        put(out, numbers.into_iter().map(|number| number as u32));
+        put(out, self.counts.iter().copied());
+        for column in 0..4 {
+            put(out, self.frames.iter().map(|frame| frame[column]));
+        }
+        put(out, self.strings.ends.iter().copied());
+        out.extend_from_slice(&self.strings.bytes);
+    }
+}
+
+pub fn put(out: &mut Vec<u8>, numbers: impl Iterator<Item = u32>) {
+    numbers.for_each(|number| out.extend_from_slice(&number.to_le_bytes()));
+}
+
+#[derive(Default)]
+struct Strings {
+    ids: HashMap<Box<str>, u32>,
+    bytes: Vec<u8>,
+    ends: Vec<u32>,
+}
+
+impl Strings {
+    fn id(&mut self, text: &str) -> u32 {
+        if let Some(id) = self.ids.get(text) {
+            return *id;
+        }
+        let id = self.ends.len() as u32;
+        self.bytes.extend_from_slice(text.as_bytes());
+        self.ends.push(self.bytes.len() as u32);
+        self.ids.insert(text.into(), id);
+        id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Answer, Frame};
+
+    #[test]
+    fn columns() {
+        let mut answer = Answer::default();
+        answer.unknown();
+        answer.begin();
+        answer.frame(Frame { system_name: "_Z1fv", file: "a.cc", line: 3 });
+        answer.frame(Frame { system_name: "main", file: "a.cc", line: 9 });
+        answer.plain(Some("kernel_function"));
+        answer.plain(None);
+
+        let mut out = Vec::new();
+        answer.encode(&mut out);
+        let text = b"_Z1fvf()a.ccmainkernel_function";
+        let (numbers, bytes) = out.split_at(out.len() - text.len());
+        assert_eq!(bytes, text);
+        let numbers: Vec<u32> =
+            numbers.chunks(4).map(|four| u32::from_le_bytes(four.try_into().unwrap())).collect();
+        #[rustfmt::skip]
+        assert_eq!(numbers, [
+            4, 3, 6, 31,
+            0, 2, 1, 0,
+            1, 3, 4, // names
+            0, 3, 4, // system names
+            2, 2, 5, // files
+            3, 9, 0, // lines
+            5, 8, 12, 16, 31, 31,
+        ]);
+    }
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Symbols, lines and inlined calls of ELF files, by blazesym: symbol tables, `.gnu_debugdata`, DWARF.
+//!
+//! blazesym is never left to look for debug files: the agent finds and opens them, and they are read here as files
+//! of their own. Only a supplementary file (dwz) is reached by blazesym itself, under the one name where it looks for
+//! a build id.
+
+mod headers;
+
+use std::io;
+use std::path::Path;
+
+use blazesym::symbolize::source::{self, Source};
+use blazesym::symbolize::{CodeInfo, Symbolizer};
+use blazesym::symbolize::{Input, Reason, Sym, Symbolized};
+
+use crate::answer::{Answer, Frame};
+use crate::demangle::is_mangled;
+use crate::files;
+pub use headers::Headers;
+
+/// Where blazesym looks for supplementary files.
+pub const DEBUG_FOLDER: &str = "/debug";
+
+/// Longest reach of a symbol without a size: hand-written assembly is seldom longer.
+const MAX_UNSIZED: usize = 64 << 10;
+
+pub struct Elf {
+    name: String,
+    pub headers: Headers,
+    debug: Option<Debug>,
+}
+
+struct Debug {
+    name: String,
+    headers: Headers,
+}
+
+impl Elf {
+    /// Reads the headers of the file that is bound to `name`.
+    pub fn open(name: String) -> io::Result<Self> {
+        let headers = Headers::read(&files::map(&name)?)?;
+        Ok(Self { name, headers, debug: None })
+    }
+
+    /// Takes the file bound to `name` as this one's debug information, if it is: equal build ids, or, where one has
+    /// none, the checksum that the debug link states. False when it is not.
+    pub fn attach(&mut self, name: String) -> io::Result<bool> {
+        let data = files::map(&name)?;
+        let headers = Headers::read(&data)?;
+        let belongs = if !self.headers.build_id.is_empty() && !headers.build_id.is_empty() {
+            self.headers.build_id == headers.build_id
+        } else {
+            self.headers.debug_link.as_ref().is_some_and(|(_, crc)| crc32fast::hash(&data) == *crc)
+        };
+        if belongs {
+            self.debug = Some(Debug { name, headers });
+        }
+        Ok(belongs)
+    }
+
+    /// Build id of the supplementary file that the debug information needs.
+    pub fn supplement(&self) -> Option<&(Vec<u8>, Vec<u8>)> {
+        let headers = self.debug.as_ref().map_or(&self.headers, |debug| &debug.headers);
+        headers.supplement.as_ref()
+    }
+
+    /// The names under which blazesym may have this file in its cache.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        [Some(&self.name), self.debug.as_ref().map(|debug| &debug.name)]
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+    }
+
+    /// Appends an answer for each file offset. `lines` false leaves DWARF alone. Fails when the file is so damaged that
+    /// nothing was found.
+    pub fn lookup(
+        &self,
+        symbolizer: &Symbolizer,
+        offsets: &[u64],
+        lines: bool,
+        answer: &mut Answer,
+    ) -> io::Result<()> {
+        // Offsets that are not loaded go on as address 0, which is never code.
+        let addresses: Vec<u64> =
+            offsets.iter().map(|offset| self.headers.address_of(*offset).unwrap_or(0)).collect();
+
+        // The file itself first if it has lines; then the debug file, which has the better symbol table.
+        let mut tables: Vec<(&str, bool)> = Vec::new();
+        if lines && self.headers.has_dwarf {
+            tables.push((&self.name, true));
+        }
+        if let Some(debug) = &self.debug {
+            if lines && debug.headers.has_dwarf {
+                tables.push((&debug.name, true));
+            }
+            tables.push((&debug.name, false));
+        }
+        tables.push((&self.name, false));
+
+        let mut found: Vec<Option<Sym>> = addresses.iter().map(|_| None).collect();
+        let mut missing: Vec<usize> = (0..addresses.len()).filter(|row| addresses[*row] != 0).collect();
+        let mut failure = false;
+        // An error with one address comes as an answer; if no address has a better one, the file is damaged.
+        let mut errors = false;
+        for (name, dwarf) in tables {
+            if missing.is_empty() {
+                break;
+            }
+            let asked: Vec<u64> = missing.iter().map(|row| addresses[*row]).collect();
+            match find(symbolizer, name, &asked, dwarf) {
+                Ok(symbols) => {
+                    let mut still = Vec::new();
+                    for (row, symbol) in missing.into_iter().zip(symbols) {
+                        match symbol {
+                            Symbolized::Sym(symbol) if self.trusted(&symbol, addresses[row]) => {
+                                found[row] = Some(symbol)
+                            }
+                            other => {
+                                errors |= matches!(other, Symbolized::Unknown(Reason::IgnoredError));
+                                still.push(row);
+                            }
+                        }
+                    }
+                    missing = still;
+                }
+                // One damaged table must not hide the next.
+                Err(_) => failure = true,
+            }
+        }
+        if (failure || errors) && found.iter().all(Option::is_none) {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+
+        for (row, symbol) in found.iter().enumerate() {
+            match symbol {
+                None => answer.unknown(),
+                Some(symbol) => {
+                    let own = self.linker_name(symbolizer, symbol, addresses[row]);
+                    push(answer, symbol, own.as_deref());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A symbol that has a size covers the address (blazesym sees to that). One that has none reaches to the next
+    /// symbol, which says little: it must be near and in the same section.
+    fn trusted(&self, symbol: &Sym, address: u64) -> bool {
+        !symbol.name.is_empty()
+            && (symbol.size.is_some()
+                || symbol.offset == 0
+                || symbol.offset <= MAX_UNSIZED && self.headers.same_code(symbol.addr, address))
+    }
+
+    /// DWARF names some functions without their scope (a lambda is `operator()`); the symbol table has it.
+    fn linker_name(&self, symbolizer: &Symbolizer, symbol: &Sym, address: u64) -> Option<String> {
+        if symbol.code_info.is_none() || is_mangled(&symbol.name) {
+            return None;
+        }
+        let name = self.debug.as_ref().map_or(&self.name, |debug| &debug.name);
+        match find(symbolizer, name, &[address], false).ok()?.pop()? {
+            Symbolized::Sym(own) if own.size.is_some() && is_mangled(&own.name) => {
+                Some(own.name.into_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+fn find<'s>(
+    symbolizer: &'s Symbolizer,
+    name: &str,
+    addresses: &[u64],
+    dwarf: bool,
+) -> Result<Vec<Symbolized<'s>>, blazesym::Error> {
+    let mut elf = source::Elf::new(name);
+    elf.debug_syms = dwarf;
+    symbolizer.symbolize(&Source::Elf(elf), Input::VirtOffset(addresses))
+}
+
+/// Innermost inlined call first, the function itself last.
+fn push(answer: &mut Answer, symbol: &Sym, linker_name: Option<&str>) {
+    answer.begin();
+    for inlined in symbol.inlined.iter().rev() {
+        let (file, line) = place(inlined.code_info.as_ref());
+        answer.frame(Frame { system_name: &inlined.name, file: &file, line });
+    }
+    let (file, line) = place(symbol.code_info.as_deref());
+    let system_name = linker_name.unwrap_or(&symbol.name);
+    answer.frame(Frame { system_name, file: &file, line });
+}
+
+fn place(info: Option<&CodeInfo>) -> (String, u32) {
+    let Some(info) = info else {
+        return (String::new(), 0);
+    };
+    let file = Path::new(&*info.file);
+    let path = info.dir.as_ref().map_or_else(|| file.to_path_buf(), |dir| dir.join(file));
+    (path.to_string_lossy().into_owned(), info.line.unwrap_or(0))
+}
