@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+
+const TIME: Record<string, number> = {
+  nanoseconds: 1e-9,
+  microseconds: 1e-6,
+  milliseconds: 1e-3,
+  seconds: 1,
+};
+
+function steps(value: number, units: readonly (readonly [number, string])[]): string {
+  const size = Math.abs(value);
+  const [factor, unit] = units.find(([least]) => size >= least) ?? units.at(-1)!;
+  return `${(value / factor).toFixed(factor === 1 && Number.isInteger(value) ? 0 : 2)} ${unit}`;
+}
+
+/** For people: '1.50 s', '12.00 MiB', '1234 samples'. @param unit of a sample type, as pprof writes it */
+export function formatValue(value: number, unit: string): string {
+  const seconds = TIME[unit];
+  if (seconds !== undefined)
+    return value === 0
+      ? '0 s'
+      : steps(value * seconds, [
+          [3600, 'h'],
+          [60, 'min'],
+          [1, 's'],
+          [1e-3, 'ms'],
+          [1e-6, 'µs'],
+          [1e-9, 'ns'],
+        ]);
+  if (unit === 'bytes')
+    return steps(value, [
+      [2 ** 40, 'TiB'],
+      [2 ** 30, 'GiB'],
+      [2 ** 20, 'MiB'],
+      [2 ** 10, 'KiB'],
+      [1, 'B'],
+    ]);
+  return unit === 'count' || unit === '' ? String(value) : `${value} ${unit}`;
+}
