@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which program stands for a container or a unit as a whole: its file is what a deploy changes.
 import { createHash } from 'node:crypto';
-import { close, fstat, read } from 'node:fs';
+import { close, read } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { readSmall } from '../procfs/file.js';
@@ -70,10 +70,10 @@ const JAR_TAIL = 1024 * 1024;
 export async function jarDigest(pid: number, jar: string): Promise<string> {
   const { openInRoot } = await import('#native/descriptors');
   const root = jar.startsWith('/') ? `/proc/${pid}/root` : `/proc/${pid}/cwd`;
-  const descriptor = openInRoot(root, jar);
-  if (descriptor < 0) return '';
+  const file = await openInRoot(root, jar);
+  if (typeof file === 'number') return '';
+  const { descriptor, size } = file;
   try {
-    const { size } = await promisify(fstat)(descriptor);
     const tail = Buffer.alloc(Math.min(size, JAR_TAIL));
     const { bytesRead } = await promisify(read)(descriptor, tail, 0, tail.length, size - tail.length);
     const hash = createHash('sha256').update(`${size}\n`).update(tail.subarray(0, bytesRead));
