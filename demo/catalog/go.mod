@@ -1,0 +1,3 @@
+module stackwell.demo/catalog
+
+go 1.19
