@@ -13,7 +13,7 @@ ENV CARGO_HOME=/usr/local/cargo RUSTUP_HOME=/usr/local/rustup PATH=/usr/local/ca
 COPY --from=rust /usr/local/cargo /usr/local/cargo
 COPY --from=rust /usr/local/rustup /usr/local/rustup
 WORKDIR /opt/stackwell
-COPY script script
+COPY script/lib.sh script/lib.sh
 RUN bash -c 'source script/lib.sh && apt-get update -qq && need_packages "${BUILD_PACKAGES[@]}"'
 COPY . .
 # The caches are the builder's, not the image's.
