@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// CPU, memory and BPF time of a process and of what it started.
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+
+const TICKS = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
+
+/** Fields of /proc/PID/stat after the name, which may hold anything; null when the process is gone. */
+function stat(pid) {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return text.slice(text.lastIndexOf(')') + 2).split(' ');
+  } catch {
+    return null;
+  }
+}
+
+/** The process and its descendants. */
+export function tree(root) {
+  const children = new Map();
+  for (const entry of readdirSync('/proc')) {
+    if (!/^\d+$/.test(entry)) continue;
+    const parent = Number(stat(entry)?.[1] ?? 0);
+    children.set(parent, [...(children.get(parent) ?? []), Number(entry)]);
+  }
+  const all = [root];
+  for (const pid of all) all.push(...(children.get(pid) ?? []));
+  return all;
+}
+
+/** Seconds of CPU, user and system, of the living and of the children that were waited for. */
+export function cpuSeconds(root) {
+  let ticks = 0;
+  for (const pid of tree(root)) {
+    const fields = stat(pid);
+    if (fields !== null) for (const field of [11, 12, 13, 14]) ticks += Number(fields[field]);
+  }
+  return ticks / TICKS;
+}
+
+/** Resident bytes, summed: pages that two of them share count twice. */
+export function residentBytes(root) {
+  let bytes = 0;
+  for (const pid of tree(root)) {
+    try {
+      bytes += Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024;
+    } catch {
+      // It ended meanwhile.
+    }
+  }
+  return bytes;
+}
+
+const programs = () => JSON.parse(execFileSync('bpftool', ['-j', 'prog', 'show'], { encoding: 'utf8' }));
+
+/** Ids of the BPF programs that are loaded now. */
+export const bpfIds = () => new Set(programs().map(({ id }) => id));
+
+/**
+ * Run time and count of the BPF programs of the tree: nanoseconds, by program. Some profilers keep no descriptor of a
+ * program once it is attached, so a program counts as theirs when it is not in `earlier` and no other process has it.
+ */
+export function bpfRuns(root, earlier) {
+  const pids = new Set(tree(root));
+  const runs = {};
+  for (const { id, type, name, pids: holders = [], run_time_ns = 0, run_cnt = 0 } of programs()) {
+    const own = holders.some(({ pid }) => pids.has(pid));
+    if (!own && (earlier.has(id) || holders.length > 0)) continue;
+    const key = `${type} ${name}`;
+    runs[key] ??= { type, ns: 0, count: 0 };
+    runs[key].ns += run_time_ns;
+    runs[key].count += run_cnt;
+  }
+  return runs;
+}
+
+/** What ran between two readings. Programs that did not run are left out. */
+export function bpfBetween(before, after) {
+  const between = {};
+  for (const [name, { type, ns, count }] of Object.entries(after)) {
+    const runs = count - (before[name]?.count ?? 0);
+    if (runs > 0) between[name] = { type, ns: ns - (before[name]?.ns ?? 0), count: runs };
+  }
+  return between;
+}
