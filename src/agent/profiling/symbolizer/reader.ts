@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+// Asks the child about files, and copes with its end: another child is started, gets the same descriptors, and is
+// asked again, more carefully about the file that ended the one before.
+import type { Opened } from '#native/descriptors';
+import { type Answer, Child, ChildDied, type ChildOptions, type Death } from './child.js';
+import { closeDescriptor } from './opener.js';
+import {
+  decodeDescription,
+  decodeLookup,
+  encodeAddresses,
+  type FileDescription,
+  type LookupAnswer,
+  QUESTION,
+  STATUS,
+} from './protocol.js';
+import type { FileTable, SourceFile } from './source-file.js';
+
+export interface ReaderOptions extends ChildOptions {
+  /** A question about a file that was read before. */
+  timeoutMs: number;
+  /** The first ones: its tables are built then, which takes a second for each 100 MB of DWARF or so. */
+  coldTimeoutMs: number;
+}
+
+const NOTHING = new Uint32Array(0);
+
+/** Of its limit, what the child's private memory may reach before files are closed. The rest is for the next file. */
+const PRESSED = 0.5;
+
+export class Reader {
+  #child: Child | null = null;
+  /** Runs so far; stands for the child in SourceFile.run. */
+  #run = 0;
+  #closed = false;
+
+  constructor(
+    readonly table: FileTable,
+    readonly options: ReaderOptions,
+  ) {}
+
+  get restarts(): number {
+    return Math.max(0, this.#run - 1);
+  }
+
+  get pid(): number | null {
+    return this.#child?.pid ?? null;
+  }
+
+  get residentBytes(): number {
+    return this.#child?.residentBytes ?? 0;
+  }
+
+  /** The run that answers now; a new one when the last one ended. Rejects with SW_SYMBOLIZER. */
+  async running(): Promise<number> {
+    if (this.#child?.alive !== true) {
+      if (this.#closed) throw new ChildDied('killed');
+      this.#child = await Child.start(this.options);
+      this.#run++;
+      if (this.#closed) await this.close();
+    }
+    return this.#run;
+  }
+
+  /** What an opened ELF file is; null when it is damaged, 'not-elf' when it is something else. */
+  async describe(file: SourceFile): Promise<FileDescription | 'not-elf' | null> {
+    while (file.level !== 'none') {
+      try {
+        const answer = await this.#load(file);
+        if (answer.status === STATUS.ok) return decodeDescription(answer.payload);
+        if (answer.status === STATUS.notElf) return 'not-elf';
+        file.level = 'none';
+      } catch (error) {
+        blame(file, error);
+      }
+    }
+    return null;
+  }
+
+  /** Offers a debug or supplementary file. Takes `opened` over; null when it is not the right one. */
+  async attach(
+    file: SourceFile,
+    opened: Opened,
+    role: 'debug' | 'supplement',
+  ): Promise<FileDescription | true | null> {
+    const offer = { id: this.table.nextNumber(), file: opened, role };
+    try {
+      await this.#ensure(file);
+      const answer = await this.#attach(file, offer);
+      if (answer.status === STATUS.ok) {
+        file.opened.push(offer);
+        return role === 'debug' ? decodeDescription(answer.payload) : true;
+      }
+    } catch (error) {
+      blame(file, error);
+    }
+    closeDescriptor(opened.descriptor);
+    return null;
+  }
+
+  /** Names for the addresses; null when the file cannot be read at all. */
+  async lookup(file: SourceFile, addresses: number[]): Promise<LookupAnswer | null> {
+    while (file.level !== 'none') {
+      try {
+        await this.#ensure(file);
+        const question = encodeAddresses(file.level === 'lines', addresses, false);
+        const answer = await this.#ask(file, QUESTION.lookup, question);
+        if (answer.status === STATUS.ok) {
+          file.warm = true;
+          file.killed = false;
+          return decodeLookup(answer.payload);
+        }
+        file.demote();
+        // Its tables may be half built.
+        await this.#forgetInChild(file);
+      } catch (error) {
+        blame(file, error);
+      }
+    }
+    return null;
+  }
+
+  /** Closes a file in the child and here. */
+  async forget(file: SourceFile): Promise<void> {
+    await this.#forgetInChild(file);
+    file.release();
+  }
+
+  /** Closes what was not used for longest until the limits are kept; `current` stays. */
+  async trim(current: SourceFile | null): Promise<void> {
+    const pressed = (): boolean => (this.#child?.dataBytes ?? 0) > this.options.memoryBytes * PRESSED;
+    for (let excess = this.table.excess(current, pressed()); excess !== null; ) {
+      await this.forget(excess);
+      excess = this.table.excess(current, pressed());
+    }
+    // Nothing is left to close, and still it is big: its heap is in pieces. A fresh one starts in milliseconds.
+    if (current === null && pressed()) await this.#child?.close();
+  }
+
+  /** Hands over an open kallsyms; bounds of the kernel's text without their base. Null when it shows no addresses. */
+  async openKernel(number: number, descriptor: number): Promise<{ start: number; end: number } | null> {
+    await this.running();
+    this.#child?.give(number, descriptor);
+    const answer = await this.#child!.ask(QUESTION.openKernel, number, NOTHING, this.options.coldTimeoutMs);
+    if (answer.status !== STATUS.ok) return null;
+    const words = Buffer.from(answer.payload);
+    const offset = (at: number): number => Number(words.readBigUInt64LE(at) & 0xffff_ffff_ffffn);
+    return { start: offset(0), end: offset(8) };
+  }
+
+  async lookupKernel(number: number, addresses: number[]): Promise<LookupAnswer | null> {
+    const question = encodeAddresses(false, addresses, true);
+    const answer = await this.#child!.ask(QUESTION.lookup, number, question, this.options.timeoutMs);
+    return answer.status === STATUS.ok ? decodeLookup(answer.payload) : null;
+  }
+
+  async closeKernel(number: number): Promise<void> {
+    if (this.#child?.alive === true)
+      await this.#child.ask(QUESTION.close, number, NOTHING, this.options.timeoutMs);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#child?.close();
+    this.table.releaseAll();
+  }
+
+  /** Opens the file in the running child, if it is not: itself, then its debug files. */
+  async #ensure(file: SourceFile): Promise<void> {
+    if (file.run === (await this.running())) return;
+    const answer = await this.#load(file);
+    if (answer.status !== STATUS.ok) {
+      file.level = 'none';
+      return;
+    }
+    for (const part of file.opened.filter(other => other.role !== 'self')) await this.#attach(file, part);
+  }
+
+  async #load(file: SourceFile): Promise<Answer> {
+    const run = await this.running();
+    const self = file.opened.find(part => part.role === 'self');
+    if (self === undefined) throw new Error(`${file.key} is not open`);
+    this.#child?.give(file.number, self.file.descriptor);
+    const kind = file.kind === 'elf' ? QUESTION.openElf : QUESTION.openPerfMap;
+    file.warm = false;
+    const answer = await this.#ask(file, kind, NOTHING);
+    if (answer.status === STATUS.ok) file.run = run;
+    return answer;
+  }
+
+  #attach(file: SourceFile, part: SourceFile['opened'][number]): Promise<Answer> {
+    this.#child?.give(part.id, part.file.descriptor);
+    const kind = part.role === 'debug' ? QUESTION.attachDebug : QUESTION.attachSupplement;
+    return this.#ask(file, kind, Uint32Array.of(part.id));
+  }
+
+  async #ask(file: SourceFile, kind: number, rest: Uint32Array): Promise<Answer> {
+    if (this.#child === null) throw new ChildDied('killed');
+    const { timeoutMs, coldTimeoutMs } = this.options;
+    return this.#child.ask(kind, file.number, rest, file.warm ? timeoutMs : coldTimeoutMs);
+  }
+
+  async #forgetInChild(file: SourceFile): Promise<void> {
+    if (file.run !== this.#run || this.#child?.alive !== true) return;
+    file.run = 0;
+    try {
+      await this.#ask(file, QUESTION.close, NOTHING);
+    } catch (error) {
+      if (!(error instanceof ChildDied)) throw error;
+    }
+  }
+}
+
+/** The file that was asked about when the child ended takes the blame, unless it was killed from outside. */
+function blame(file: SourceFile, error: unknown): void {
+  if (!(error instanceof ChildDied)) throw error;
+  const death: Death = error.death;
+  file.run = 0;
+  file.warm = false;
+  if (death === 'killed' && !file.killed) file.killed = true;
+  else file.demote();
+}
