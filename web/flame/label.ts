@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+// Names that fit: what tells a function apart is its last part, so parameters, templates and packages go first.
+
+/** Removes balanced brackets and what is in them; unbalanced text (`operator<`, `operator->`) is left as it is. */
+function without(name: string, open: string, close: string, put: string): string {
+  let depth = 0;
+  let out = '';
+  for (const c of name) {
+    if (c === open) {
+      if (depth === 0) out += put;
+      depth++;
+    } else if (c === close) {
+      depth--;
+      if (depth < 0) return name;
+    } else if (depth === 0) out += c;
+  }
+  return depth === 0 ? out : name;
+}
+
+/** Where the last part that stands by itself begins: after the last space outside any brackets. */
+function afterLastSpace(name: string): number {
+  let depth = 0;
+  for (let i = name.length - 1; i > 0; i--) {
+    const c = name[i]!;
+    if (c === ')' || c === '>' || c === ']' || c === '}') depth++;
+    else if (c === '(' || c === '<' || c === '[' || c === '{') depth--;
+    else if (c === ' ' && depth === 0) return i + 1;
+  }
+  return 0;
+}
+
+/** Parameters at the end, with what may follow them: `(int, long) const`, `() [clone .cold]`. */
+const PARAMETERS =
+  /^(.*[^\s.(/])\([^()]*(\([^()]*\)[^()]*)*\)( const| volatile| noexcept|&)*(\s*\[[^\]]*\])*$/;
+/** Their names have brackets, spaces or arrows of their own; they are shown whole or cut. */
+const OPERATOR = /\boperator\b/;
+
+/** A name in forms of falling length, the full one first. */
+export function shortForms(name: string): string[] {
+  const forms = [name];
+  const add = (form: string) => {
+    if (form !== '' && form.length < forms[forms.length - 1]!.length) forms.push(form);
+  };
+  let short = name;
+  if (OPERATOR.test(name)) {
+    // The last name before the operator is enough to tell whose it is.
+    const at = name.search(OPERATOR);
+    const owner = /([\w~]+::)$/.exec(without(name.slice(0, at), '<', '>', ''))?.[1] ?? '';
+    add(owner + name.slice(at));
+    return forms;
+  }
+  // Go writes its receivers in parentheses: `(*T).Method` must stay, `f(int, long)` need not.
+  const call = PARAMETERS.exec(short);
+  if (call !== null) short = call[1]!;
+  add(short);
+  // A return type in front, as demanglers write it for template instances.
+  const at = afterLastSpace(short);
+  if (at > 0 && !short.slice(at).startsWith('[')) short = short.slice(at).replace(/^[*&]+/, '');
+  add(short);
+  // Rust's `<T as Trait>::method` begins with a bracket that is no parameter list.
+  if (!short.startsWith('<') && !short.startsWith('_<')) {
+    short = without(short, '<', '>', '');
+    add(short);
+  }
+  const slash = short.lastIndexOf('/');
+  if (slash >= 0 && slash < short.length - 1 && !short.includes('::')) {
+    short = short.slice(slash + 1);
+    add(short);
+  }
+  const parts = short.split('::');
+  if (parts.length > 2) add(parts.slice(-2).join('::'));
+  if (parts.length > 1 && !short.startsWith('<')) add(parts[parts.length - 1]!);
+  const dots = short.split('.');
+  if (parts.length === 1 && dots.length > 2 && dots.every(part => /^[\w$<>]+$/.test(part)))
+    add(dots.slice(-2).join('.'));
+  return forms;
+}
+
+/** Widths of characters of one font, measured once each. */
+export class TextMeasure {
+  private readonly ascii = new Float64Array(128).fill(-1);
+  private readonly others = new Map<string, number>();
+
+  constructor(private readonly measure: (text: string) => number) {}
+
+  char(c: string): number {
+    const code = c.charCodeAt(0);
+    if (code < 128) {
+      if (this.ascii[code]! < 0) this.ascii[code] = this.measure(c);
+      return this.ascii[code]!;
+    }
+    let width = this.others.get(c);
+    if (width === undefined) {
+      width = this.measure(c);
+      this.others.set(c, width);
+    }
+    return width;
+  }
+
+  text(text: string): number {
+    let width = 0;
+    for (const c of text) width += this.char(c);
+    return width;
+  }
+}
+
+/** Fits the names of functions into widths; forms and their widths are kept per function. */
+export class Labels {
+  private readonly forms: { text: string[]; width: number[] }[] = [];
+  private readonly ellipsis: number;
+
+  constructor(
+    private readonly names: string[],
+    private readonly measure: TextMeasure,
+  ) {
+    this.ellipsis = measure.char('…');
+  }
+
+  /** The longest form that fits in `width` pixels, else the shortest form cut; '' when not even three characters fit. */
+  fit(fn: number, width: number): string {
+    let entry = this.forms[fn];
+    if (entry === undefined) {
+      const text = shortForms(this.names[fn]!);
+      entry = { text, width: text.map(t => this.measure.text(t)) };
+      this.forms[fn] = entry;
+    }
+    for (let i = 0; i < entry.text.length; i++) if (entry.width[i]! <= width) return entry.text[i]!;
+    return this.cut(entry.text[entry.text.length - 1]!, width - this.ellipsis);
+  }
+
+  private cut(text: string, room: number): string {
+    let used = 0;
+    let kept = '';
+    for (const c of text) {
+      used += this.measure.char(c);
+      if (used > room) break;
+      kept += c;
+    }
+    return kept.length < 3 ? '' : `${kept}…`;
+  }
+}

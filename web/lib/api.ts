@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+// Questions to the server, and its answers as docs/api.md has them.
+import type { Columns, Functions } from '../flame/graph.js';
+
+export interface Selected {
+  type: string;
+  query: string;
+  /** Unix milliseconds. */
+  from: number;
+  until: number;
+}
+
+export interface Stats {
+  samples: number;
+  truncated: number;
+  lost: Record<string, number>;
+  unresolved: Record<string, number>;
+  clocks: string[];
+}
+
+interface Answer {
+  from: number;
+  until: number;
+  warnings: string[];
+}
+
+export interface FlameAnswer extends Answer, Columns {
+  type: string;
+  unit: string;
+  profiles: number;
+  sum: number;
+  omittedNodes: number;
+  stats: Stats;
+}
+
+export interface TopAnswer extends Answer {
+  sum: number;
+  functions: Functions;
+  self: number[];
+  total: number[];
+  /** Functions past the limit. */
+  omitted: number;
+}
+
+export interface TimelineAnswer extends Answer {
+  /** Milliseconds. */
+  step: number;
+  series: { labels: Record<string, string>; times: number[]; totals: number[] }[];
+  omittedSeries: number;
+}
+
+export interface ValuesAnswer extends Answer {
+  values: string[];
+  omitted: number;
+}
+
+/** What the server, or the way to it, had to say instead of an answer. */
+export class ApiError extends Error {
+  constructor(
+    readonly code: string,
+    message: string,
+    readonly fix: string,
+    readonly status: number,
+  ) {
+    super(message);
+    this.name = 'ApiError';
+  }
+}
+
+type Parameters = Record<string, string | number | undefined>;
+
+export function apiPath(noun: string, selected: Partial<Selected>, more: Parameters = {}): string {
+  const search = new URLSearchParams();
+  for (const [key, value] of Object.entries({ ...selected, ...more }))
+    if (value !== undefined && value !== '') search.set(key, String(value));
+  return `/api/v1/${noun}?${search}`;
+}
+
+/** Fetches or throws ApiError; an abort stays what it is. */
+export async function ask(path: string, signal?: AbortSignal): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(path, signal === undefined ? {} : { signal });
+  } catch (error) {
+    if (error instanceof DOMException && error.name === 'AbortError') throw error;
+    throw new ApiError(
+      'unreachable',
+      'The server does not answer.',
+      'Check that stackwell runs and that this address still leads to it. The page tries again by itself.',
+      0,
+    );
+  }
+  if (response.ok) return response;
+  const body = (await response.json().catch(() => null)) as {
+    code?: string;
+    message?: string;
+    fix?: string;
+  } | null;
+  throw new ApiError(
+    body?.code ?? `HTTP ${response.status}`,
+    body?.message ?? `The server answered ${response.status} ${response.statusText}.`,
+    body?.fix ?? 'See the log of the server around this time.',
+    response.status,
+  );
+}
+
+async function json<T>(path: string, signal?: AbortSignal): Promise<T> {
+  return (await (await ask(path, signal)).json()) as T;
+}
+
+export const api = {
+  async types(selected: Partial<Selected>, signal?: AbortSignal): Promise<string[]> {
+    const answer = await json<{ types: { id: string }[] }>(apiPath('types', selected), signal);
+    return answer.types.map(type => type.id);
+  },
+  labels(selected: Selected, signal?: AbortSignal): Promise<{ names: string[]; sampleNames: string[] }> {
+    return json(apiPath('labels', selected), signal);
+  },
+  values(name: string, selected: Selected, limit: number, signal?: AbortSignal): Promise<ValuesAnswer> {
+    return json(apiPath(`labels/${encodeURIComponent(name)}/values`, selected, { limit }), signal);
+  },
+  timeline(selected: Selected, groupBy: string[], signal?: AbortSignal): Promise<TimelineAnswer> {
+    return json(apiPath('timeline', selected, { group_by: groupBy.join(',') }), signal);
+  },
+  flamegraph(selected: Selected, maxNodes: number, signal?: AbortSignal): Promise<FlameAnswer> {
+    return json(apiPath('flamegraph', selected, { max_nodes: maxNodes, format: 'json' }), signal);
+  },
+  top(selected: Selected, limit: number, signal?: AbortSignal): Promise<TopAnswer> {
+    return json(apiPath('top', selected, { limit }), signal);
+  },
+};
+
+export const DOWNLOADS: {
+  name: string;
+  title: string;
+  path: (selected: Selected) => string;
+  file: string;
+}[] = [
+  {
+    name: 'pprof',
+    title: 'Merged profile for go tool pprof',
+    path: s => apiPath('pprof', s),
+    file: 'profile.pb.gz',
+  },
+  {
+    name: 'svg',
+    title: 'Flame graph as one SVG file',
+    path: s => apiPath('flamegraph', s, { format: 'svg' }),
+    file: 'flamegraph.svg',
+  },
+  {
+    name: 'folded',
+    title: 'One stack a line, for flamegraph.pl and scripts',
+    path: s => apiPath('flamegraph', s, { format: 'folded' }),
+    file: 'profile.folded',
+  },
+  {
+    name: 'speedscope',
+    title: 'JSON for speedscope.app',
+    path: s => apiPath('flamegraph', s, { format: 'speedscope' }),
+    file: 'profile.speedscope.json',
+  },
+];

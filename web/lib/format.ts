@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// Numbers as people read them. Profiles of time are shown in seconds, never in bare nanoseconds.
+import { OFF_CPU, ON_CPU, parseType } from '../../src/profile/types.js';
+
+const grouped = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
+
+export function formatCount(n: number): string {
+  return grouped.format(n);
+}
+
+/** Seconds with at least three significant digits from a millisecond on: `0.053 s`, `12.34 s`, `12,345 s`. */
+export function formatSeconds(seconds: number): string {
+  const s = Math.abs(seconds);
+  if (s === 0) return '0 s';
+  if (s >= 1000) return `${grouped.format(seconds)} s`;
+  if (s >= 100) return `${seconds.toFixed(1)} s`;
+  if (s >= 1) return `${seconds.toFixed(2)} s`;
+  if (s >= 0.001) return `${seconds.toFixed(3)} s`;
+  if (s >= 1e-6) return `${(seconds * 1e6).toFixed(s >= 1e-4 ? 0 : 1)} µs`;
+  return `${(seconds * 1e9).toFixed(0)} ns`;
+}
+
+export function formatBytes(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
+  let value = bytes;
+  let i = 0;
+  while (Math.abs(value) >= 1024 && i < units.length - 1) {
+    value /= 1024;
+    i++;
+  }
+  return `${i === 0 ? grouped.format(value) : value.toFixed(Math.abs(value) >= 100 ? 0 : 1)} ${units[i]}`;
+}
+
+const SECONDS: Record<string, number> = {
+  nanoseconds: 1e-9,
+  microseconds: 1e-6,
+  milliseconds: 1e-3,
+  seconds: 1,
+};
+
+/** Seconds in one unit of a time unit, or null when the unit is not one of time. */
+export function secondsPer(unit: string): number | null {
+  return SECONDS[unit] ?? null;
+}
+
+/** A value in units of its sample type. */
+export function formatValue(value: number, unit: string): string {
+  const scale = secondsPer(unit);
+  if (scale !== null) return formatSeconds(value * scale);
+  if (unit === 'bytes') return formatBytes(value);
+  return unit === '' || unit === 'count' ? formatCount(value) : `${formatCount(value)} ${unit}`;
+}
+
+/** `12.3 %`; small shares keep two digits, and what is there but too small to write is not called nothing. */
+export function formatShare(part: number, whole: number): string {
+  if (whole <= 0) return '–';
+  const percent = (part / whole) * 100;
+  if (percent === 0) return '0 %';
+  if (percent < 0.01) return '<0.01 %';
+  if (percent < 1) return `${percent.toFixed(2)} %`;
+  return `${percent.toFixed(percent >= 99.95 ? 0 : 1)} %`;
+}
+
+/** Per-second rates: plain numbers with enough digits to tell an idle core from a busy one. */
+export function formatRate(rate: number): string {
+  const r = Math.abs(rate);
+  if (r === 0) return '0';
+  if (r >= 1e6) return `${(rate / 1e6).toFixed(1)} M`;
+  if (r >= 1e4) return `${(rate / 1e3).toFixed(1)} k`;
+  if (r >= 100) return rate.toFixed(0);
+  if (r >= 10) return rate.toFixed(1);
+  if (r >= 0.01) return rate.toFixed(2);
+  return rate.toPrecision(1);
+}
+
+export interface Measure {
+  /** Short name for a button: On-CPU, Off-CPU, `memory inuse_space`. */
+  name: string;
+  unit: string;
+  /** What the timeline's axis says. */
+  rate: string;
+  /** Multiplies a total per millisecond into that rate. */
+  perMs: number;
+}
+
+/** How values of a type are named and turned into rates. Time per time is a number of cores, or of waiting threads. */
+export function measureOf(id: string): Measure {
+  const type = parseType(id);
+  if (type === null) return { name: id, unit: '', rate: 'per second', perMs: 1000 };
+  const unit = type.sampleUnit;
+  const scale = secondsPer(unit);
+  const name =
+    id === ON_CPU
+      ? 'On-CPU'
+      : id === OFF_CPU
+        ? 'Off-CPU'
+        : `${type.name.replace(/_/g, ' ')} ${type.sampleType}`;
+  if (scale !== null) {
+    const rate =
+      id === OFF_CPU ? 'threads off CPU' : type.sampleType === 'cpu' ? 'cores' : 'seconds per second';
+    return { name, unit, rate, perMs: scale * 1000 };
+  }
+  if (unit === 'bytes') return { name, unit, rate: 'MiB per second', perMs: 1000 / (1024 * 1024) };
+  return { name, unit, rate: `${unit === 'count' ? type.sampleType : unit} per second`, perMs: 1000 };
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// How far the picture can be trusted: samples, what was lost and why, what has no name and why, what was cut. Warnings
+// of the server stand above it and cannot be closed.
+import { computed } from '@preact/signals';
+import { KIND_NAMES, KINDS } from '../flame/kind.js';
+import { DARK, kindColour, LIGHT } from '../flame/palette.js';
+import { formatCount, formatShare, formatValue } from '../lib/format.js';
+import { reasonName, reasonText } from '../lib/reasons.js';
+import { flame, measure, state, top, update, view } from '../state/page.js';
+import { dark } from '../state/theme.js';
+
+/** Self time by kind under the zoomed frame. */
+const kinds = computed(() => {
+  const data = flame.data.value;
+  if (data === null) return [];
+  const { graph, looks } = data;
+  const sums = new Float64Array(KINDS.length);
+  const { root } = view.value;
+  for (let row = root; row < (graph.end[root] ?? 0); row++)
+    sums[looks.kind[graph.fn[row]!]!]! += graph.self[row]!;
+  const whole = graph.total[root] ?? 0;
+  return KINDS.map((kind, i) => ({ kind, self: sums[i]!, whole }))
+    .filter(entry => entry.self > 0)
+    .sort((a, b) => b.self - a.self);
+});
+
+function Counts({
+  name,
+  counts,
+  help,
+}: {
+  name: string;
+  counts: Record<string, number>;
+  help: (cause: string) => string;
+}) {
+  const entries = Object.entries(counts)
+    .filter(([, n]) => n > 0)
+    .sort((a, b) => b[1] - a[1]);
+  const total = entries.reduce((sum, [, n]) => sum + n, 0);
+  return (
+    <span class={total > 0 ? 'fact noted' : 'fact'}>
+      {formatCount(total)} {name}
+      {entries.length > 0 && (
+        <span class="faint">
+          {' ('}
+          {entries.map(([cause, n], i) => (
+            <span key={cause} title={help(cause)}>
+              {i > 0 && ', '}
+              {reasonName(cause)} {formatCount(n)}
+            </span>
+          ))}
+          )
+        </span>
+      )}
+    </span>
+  );
+}
+
+export function Coverage() {
+  const data = flame.data.value;
+  if (data === null) return null;
+  const { answer } = data;
+  const { stats } = answer;
+  const palette = dark.value ? DARK : LIGHT;
+  const warnings = [...new Set([...answer.warnings, ...(top.data.value?.warnings ?? [])])];
+  return (
+    <>
+      {warnings.map(text => (
+        <div key={text} class="warning" role="status">
+          {text}
+        </div>
+      ))}
+      <div class="coverage">
+        <div class="facts">
+          <span class="fact strong">{formatValue(answer.sum, measure.value.unit)}</span>
+          <span class="fact">
+            {formatCount(stats.samples)} samples
+            {stats.clocks.length > 0 && <span class="faint"> by {stats.clocks.join(', ')}</span>}
+          </span>
+          <Counts
+            name="lost"
+            counts={stats.lost}
+            help={cause => `Samples lost on the whole host: ${reasonName(cause)}`}
+          />
+          <Counts name="frames without a name" counts={stats.unresolved} help={reasonText} />
+          <span class={stats.truncated > 0 ? 'fact noted' : 'fact'}>
+            {formatCount(stats.truncated)} stacks cut
+          </span>
+          {answer.omittedNodes > 0 && (
+            <span class="fact noted">
+              {formatCount(answer.omittedNodes)} small frames folded into “other”{' '}
+              {state.value.nodes < 1 << 20 && (
+                <button
+                  type="button"
+                  class="link"
+                  onClick={() => update({ nodes: Math.min(1 << 20, state.value.nodes * 4) })}
+                >
+                  show more
+                </button>
+              )}
+            </span>
+          )}
+        </div>
+        <div class="kinds" title="Self time by kind of code, of what is in view">
+          {kinds.value.map(({ kind, self, whole }) => (
+            <span key={kind} class="kind">
+              <span class="swatch" style={{ background: kindColour(palette, kind) }} />
+              {KIND_NAMES[kind]} <span class="faint">{formatShare(self, whole)}</span>
+            </span>
+          ))}
+        </div>
+      </div>
+    </>
+  );
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+// Search, and how the profile is shown.
+import { computed } from '@preact/signals';
+import { useEffect, useRef } from 'preact/hooks';
+import { matchedTotal } from '../flame/search.js';
+import { formatCount, formatShare } from '../lib/format.js';
+import { flame, matches, search, state, update, view } from '../state/page.js';
+import type { PageState } from '../state/url.js';
+import { shown } from './flame-view.js';
+
+const matched = computed(() => {
+  const data = flame.data.value;
+  const found = matches.value;
+  if (data === null || found === null) return null;
+  const { root } = view.value;
+  return {
+    frames: found.frames,
+    ofAll: formatShare(matchedTotal(data.graph, found), data.graph.total[0]!),
+    ofRoot: root > 0 ? formatShare(matchedTotal(data.graph, found, root), data.graph.total[root]!) : null,
+  };
+});
+
+function Segments<K extends 'view' | 'layout'>(props: {
+  of: K;
+  label: string;
+  choices: { value: PageState[K]; name: string; title: string }[];
+}) {
+  return (
+    <fieldset class="segments" aria-label={props.label}>
+      {props.choices.map(choice => (
+        <button
+          key={choice.value}
+          type="button"
+          title={choice.title}
+          aria-pressed={state.value[props.of] === choice.value}
+          onClick={() => update({ [props.of]: choice.value } as Partial<PageState>)}
+        >
+          {choice.name}
+        </button>
+      ))}
+    </fieldset>
+  );
+}
+
+export function Toolbar() {
+  const { find, regex, zoom, span } = state.value;
+  const input = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    const slash = (event: KeyboardEvent) => {
+      const target = event.target as HTMLElement;
+      if (
+        event.key !== '/' ||
+        event.ctrlKey ||
+        event.metaKey ||
+        target.closest('input, select, textarea') !== null
+      )
+        return;
+      event.preventDefault();
+      input.current?.select();
+    };
+    document.addEventListener('keydown', slash);
+    return () => document.removeEventListener('keydown', slash);
+  }, []);
+  const pattern = search.value;
+  const share = matched.value;
+  return (
+    <div class="toolbar">
+      <div class="search">
+        <input
+          ref={input}
+          class="field"
+          type="search"
+          placeholder="Search functions and modules  ( / )"
+          aria-label="Search functions and modules"
+          aria-invalid={pattern !== null && !pattern.ok}
+          title={
+            pattern !== null && !pattern.ok ? pattern.reason : 'Enter: next match, Shift+Enter: previous'
+          }
+          spellcheck={false}
+          autocomplete="off"
+          value={find}
+          onInput={event => update({ find: event.currentTarget.value }, 'replace')}
+          onKeyDown={event => {
+            if (event.key === 'Enter') shown.canvas?.jump(event.shiftKey ? -1 : 1);
+            else if (event.key === 'Escape') update({ find: '' }, 'replace');
+          }}
+        />
+        <button
+          type="button"
+          class="button mono"
+          title="Regular expression"
+          aria-label="Regular expression"
+          aria-pressed={regex}
+          onClick={() => update({ regex: !regex }, 'replace')}
+        >
+          .*
+        </button>
+        <output class="matched" aria-live="polite">
+          {pattern !== null && !pattern.ok && <span class="bad">{pattern.reason}</span>}
+          {share !== null && (
+            <>
+              <span class="match-share">{share.ofAll}</span> of all
+              {share.ofRoot !== null && (
+                <>
+                  , <span class="match-share">{share.ofRoot}</span> of zoomed
+                </>
+              )}
+              <span class="faint"> in {formatCount(share.frames)} frames</span>
+            </>
+          )}
+        </output>
+      </div>
+      <button
+        type="button"
+        class="button"
+        title="Show everything (Esc)"
+        disabled={zoom === '' && span === ''}
+        onClick={() => update({ zoom: '', span: '' })}
+      >
+        Reset zoom
+      </button>
+      <Segments
+        of="layout"
+        label="Direction"
+        choices={[
+          { value: 'icicle', name: 'Icicle', title: 'Callers above, callees below' },
+          { value: 'flame', name: 'Flame', title: 'Callers below, callees above' },
+        ]}
+      />
+      <Segments
+        of="view"
+        label="View"
+        choices={[
+          { value: 'flame', name: 'Graph', title: 'Flame graph alone' },
+          { value: 'both', name: 'Both', title: 'Flame graph and table' },
+          { value: 'table', name: 'Table', title: 'Table alone' },
+        ]}
+      />
+    </div>
+  );
+}
