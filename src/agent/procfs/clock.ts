@@ -17,7 +17,7 @@ export function wallClock(): (monotonic: bigint) => bigint {
 
 /**
  * Nanoseconds by which CLOCK_BOOTTIME is ahead of CLOCK_MONOTONIC: the time that the machine was suspended. /proc gives
- * start times in boot time since Linux 5.5, BPF gives monotonic ones.
+ * start times in boot time since Linux 5.5, BPF gives monotonic ones. Good to 10 ms: libuv reads /proc/uptime.
  */
 export function suspendedNs(): bigint {
   return BigInt(Math.round(uptime() * 1e9)) - monotonicNs();

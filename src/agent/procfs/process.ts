@@ -41,6 +41,8 @@ export function parseStat(text: string): ProcessStat | null {
 
 export interface ProcessStatus {
   name: string;
+  /** The process that the id belongs to: another one where the id is a thread's. */
+  processId: number;
   parent: number;
   /** The process's id in each pid namespace from ours to its own; the last is what it calls itself. */
   namespacePids: number[];
@@ -56,6 +58,7 @@ export function parseStatus(text: string): ProcessStatus {
   const field = (name: string) => new RegExp(`^${name}:[ \\t]*(.*)$`, 'm').exec(text)?.[1] ?? '';
   return {
     name: cleanName(field('Name'), 64),
+    processId: Number(field('Tgid')) || 0,
     parent: Number(field('PPid')) || 0,
     namespacePids: field('NSpid').split(/\s+/).map(Number).filter(Boolean),
   };

@@ -52,7 +52,7 @@ const RUNTIMES: Runtime[] = [
   {
     executable: /^(ba|da|z|k|a|mk|fi)?sh$/,
     itself: '',
-    valued: /^(-o|-O|\+O|\+o|--rcfile|--init-file)$/,
+    valued: /^([-+][a-z]*[oO]|--rcfile|--init-file)$/,
     code: /^-[a-z]*[cs][a-z]*$/,
     endings: /\.sh$/,
   },

@@ -207,7 +207,7 @@ export class WindowBuilder {
     }
     for (let reason = 1; reason < misses.length; reason++)
       if (misses[reason]! > 0) stats.unresolved[REASONS[reason - 1]!] = misses[reason]!;
-    stats.lost = lostOf(drained, kind);
+    stats.lost = lostIn(drained, kind);
 
     const frames = this.frames(used, strings);
     const columns: ProfileColumns = {
@@ -330,7 +330,7 @@ export class WindowBuilder {
 const OFF_CPU_CAUSES = new Set(['task_state_full', 'bad_delta', 'missed_wakeup']);
 
 /** Losses of this drain that can concern this kind; causes without any are left out. */
-function lostOf(drained: Drained, kind: Kind): Record<string, number> {
+export function lostIn(drained: Drained, kind: Kind): Record<string, number> {
   const lost: Record<string, number> = {};
   for (const [cause, count] of Object.entries(drained.lost))
     if (count > 0 && (kind === 'offcpu' || !OFF_CPU_CAUSES.has(cause))) lost[cause] = count;
