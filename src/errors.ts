@@ -31,6 +31,11 @@ export const ERRORS = {
     message: 'the kernel refused the BPF program {program}: {reason}',
     fix: 'Run `stackwell doctor`; if all is well there, report the message with the kernel version.',
   },
+  SW_PROFILER_CLOSED: {
+    status: 500,
+    message: 'the profiler is closed',
+    fix: 'Create another one.',
+  },
   SW_NATIVE_MISSING: {
     status: 500,
     message: 'the native part {name} is not built: {reason}',

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 {
   "includes": ["../common.gypi"],
-  "targets": [{ "target_name": "bpf", "sources": ["<!@(node ../sources.cjs)"], "libraries": ["-l:libbpf.a", "-l:libelf.a", "-lz", "-l:libzstd.a"] }],
+  # Debian's libbpf.a and libelf.a are not position-independent, so they cannot become part of an addon.
+  "targets": [{ "target_name": "bpf", "sources": ["<!@(node ../sources.cjs)"], "libraries": ["-lbpf"] }],
 }

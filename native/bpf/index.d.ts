@@ -53,7 +53,10 @@ export interface Drained {
     /** n + 1 offsets into `location`; leaf first, kernel part before user part. */
     offset: Uint32Array;
     location: Uint32Array; // row of `locations`
-    /** bit 0: kernel part truncated, bit 1: user part truncated, bit 2: user part not readable, bit 3: kernel part not readable */
+    /**
+     * bit 0: kernel part truncated; bit 1: user part truncated, or its chain of frame pointers was broken (what follows
+     * is left out); bit 2: user part not readable; bit 3: kernel part not readable
+     */
     flags: Uint8Array;
   };
   locations: {
@@ -97,6 +100,8 @@ export interface Drained {
   strings: string[];
   /** Counted since the drain before, by cause; keys are fixed and listed in docs/bpf.md. */
   lost: Record<LossCause, number>;
+  /** What was seen and left out because it was not asked for, since the drain before. */
+  skipped: Record<SkipCause, number>;
 }
 
 export type LossCause =
@@ -108,6 +113,14 @@ export type LossCause =
   | 'task_state_full' // off-CPU: no room to remember when a task left
   | 'bad_delta' // off-CPU: an interval that cannot be true
   | 'missed_wakeup'; // off-CPU: runqueue time could not be told from blocked time
+
+export type SkipCause =
+  | 'idle' // on-CPU samples of an idle CPU
+  | 'out_of_scope'
+  | 'excluded' // excludePids
+  | 'too_short' // off-CPU: away for less than minNs
+  | 'too_long' // off-CPU: away for more than maxNs
+  | 'state'; // off-CPU: the task state is not in stateMask
 
 export interface ProgramCost {
   name: string;

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What the BPF programs and native/bpf share: the one description of it. Included by C (BPF) and C++. */
+#pragma once
+
+#include <linux/types.h>
+
+#ifdef __cplusplus
+#define SW_ASSERT(condition) static_assert(condition)
+#else
+#define SW_ASSERT(condition) _Static_assert(condition, #condition)
+#endif
+
+/* Frames of one part (kernel or user) of a stack; kernel.perf_event_max_stack is 127 by default. */
+#define SW_MAX_FRAMES 127
+
+enum sw_kind { SW_ON_CPU = 0, SW_OFF_CPU = 1 };
+
+enum sw_phase { SW_BLOCKED = 0, SW_RUNQUEUE = 1, SW_PREEMPTED = 2 };
+
+enum sw_stack_flag {
+  SW_KERNEL_TRUNCATED = 1 << 0,
+  SW_USER_TRUNCATED = 1 << 1,
+  SW_USER_UNREADABLE = 1 << 2,
+  SW_KERNEL_UNREADABLE = 1 << 3,
+  /* The first frame of the part is the very instruction, not a return address. */
+  SW_KERNEL_EXACT = 1 << 4,
+  SW_USER_EXACT = 1 << 5,
+};
+
+/* Members that share a value are counted together. */
+struct sw_key {
+  __u64 stack; /* hash of the stack's content */
+  __u64 start_ns; /* of the process, CLOCK_MONOTONIC: tells a reused pid */
+  __u64 cgroup;
+  __u32 tgid;
+  __u32 tid;
+  __u32 exec; /* how often the process has exec'ed: rows never mix across exec */
+  __u8 kind;
+  __u8 phase;
+  __u8 state;
+  __u8 unused;
+};
+SW_ASSERT(sizeof(struct sw_key) == 40);
+
+enum sw_sent {
+  SW_NOT_SENT = 0, /* the ring was full at every hit so far */
+  SW_SENT = 1, /* the stack is in the ring */
+  SW_SENT_BEFORE = 2, /* an open interval: its stack was sent in an earlier window */
+};
+
+struct sw_value {
+  __u64 count;
+  __u64 ns;
+  __u64 first_ns;
+  __u64 last_ns;
+  char comm[16];
+  __u32 sent;
+  __u32 unused;
+};
+SW_ASSERT(sizeof(struct sw_value) == 56);
+
+/* A record of the ring: this head, then only the frames that are used, kernel before user, leaf first. */
+struct sw_stack_head {
+  __u64 hash;
+  __u32 tgid;
+  __u8 set;
+  __u8 kernel_frames;
+  __u8 user_frames;
+  __u8 flags;
+};
+SW_ASSERT(sizeof(struct sw_stack_head) == 16);
+
+struct sw_stack {
+  struct sw_stack_head head;
+  __u64 frame[2 * SW_MAX_FRAMES];
+};
+SW_ASSERT(sizeof(struct sw_stack) == 16 + 8 * 254);
+
+/* Rows of the counters map: one for each return that leaves something uncounted. */
+enum sw_counter {
+  SW_LOST_COUNTS_FULL = 0,
+  SW_LOST_STACK_RING_FULL,
+  SW_LOST_PROCESSES_FULL, /* a child that belongs to the scope had no room in it */
+  SW_LOST_TASK_STATE_FULL,
+  SW_LOST_BAD_DELTA,
+  SW_LOST_MISSED_WAKEUP,
+  SW_SKIPPED_IDLE,
+  SW_SKIPPED_SCOPE,
+  SW_SKIPPED_EXCLUDED,
+  SW_SKIPPED_SHORT, /* away for less than the minimum */
+  SW_SKIPPED_LONG, /* away for more than the maximum */
+  SW_SKIPPED_STATE, /* the task state is not in the mask */
+  SW_COUNTERS,
+};
+
+/* Rows of the control map. */
+enum sw_control {
+  SW_CONTROL_SET = 0, /* which set of counts is written to: 0 or 1 */
+  SW_CONTROL_SCOPE = 1, /* enum sw_scope */
+  SW_CONTROLS,
+};
+
+enum sw_scope { SW_SCOPE_HOST = 0, SW_SCOPE_CGROUPS = 1, SW_SCOPE_PROCESSES = 2 };
+
+enum sw_hierarchy { SW_CGROUP_V2 = 0, SW_CGROUP_CPU, SW_CGROUP_MEMORY, SW_CGROUP_CPUACCT, SW_CGROUP_PIDS };

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Stacks are arrays of addresses in per-CPU scratch memory, told apart by a 64-bit hash. BPF_MAP_TYPE_STACK_TRACE is not
+ * used: its buckets hold one stack each, and what collides is refused (-EEXIST), so that a hot stack can be the lost one.
+ */
+#pragma once
+
+#include "../kernel.h"
+#include "sample.h"
+
+
+/* kernel.perf_event_max_stack where that is less than SW_MAX_FRAMES: a stack of this many frames counts as cut. */
+const volatile __u32 sw_max_stack = SW_MAX_FRAMES;
+
+/* The helper refuses with a negative number; the mask is for the verifier and cuts nothing (127 = 0x7f). */
+static __always_inline __u32 sw_frames(long bytes) { return ((__u64)bytes >> 3) & SW_MAX_FRAMES; }
+
+static __always_inline void sw_take_kernel(void *ctx, struct sw_stack *stack, bool exact) {
+  long bytes = bpf_get_stack(ctx, stack->frame, sizeof(__u64) * SW_MAX_FRAMES, 0);
+  stack->head.kernel_frames = 0;
+  if (bytes < 0) {
+    stack->head.flags |= SW_KERNEL_UNREADABLE;
+    return;
+  }
+  __u32 n = sw_frames(bytes);
+  stack->head.kernel_frames = n;
+  if (n >= sw_max_stack) stack->head.flags |= SW_KERNEL_TRUNCATED;
+  if (n && exact) stack->head.flags |= SW_KERNEL_EXACT;
+}
+
+/*
+ * Whether the task came into the kernel by a system call: then its user-space instruction pointer is a return address;
+ * after an interrupt or a fault it is the very instruction. bpf_task_pt_regs exists since 5.15; before that every
+ * pointer counts as exact, which may show the line after a system call.
+ */
+static __always_inline bool sw_in_syscall(struct pt_regs *regs) {
+#if defined(__TARGET_ARCH_x86)
+  return (long)BPF_CORE_READ(regs, orig_ax) >= 0;
+#else
+  return BPF_CORE_READ(regs, syscallno) >= 0;
+#endif
+}
+
+/*
+ * The one place that fills the user part, from the current task: frame pointers, by the kernel's own walk. Nothing else
+ * knows how the frames came about.
+ */
+static __always_inline void sw_take_user(void *ctx, struct sw_stack *stack) {
+  __u32 at = stack->head.kernel_frames & SW_MAX_FRAMES;
+  long bytes = bpf_get_stack(ctx, &stack->frame[at], sizeof(__u64) * SW_MAX_FRAMES, BPF_F_USER_STACK);
+  stack->head.user_frames = 0;
+  if (bytes <= 0) {
+    stack->head.flags |= SW_USER_UNREADABLE;
+    return;
+  }
+  __u32 n = sw_frames(bytes);
+  stack->head.user_frames = n;
+  if (n >= sw_max_stack) stack->head.flags |= SW_USER_TRUNCATED;
+
+  bool syscall = false;
+  if (at && bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+    syscall = sw_in_syscall((struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf()));
+  if (!syscall) stack->head.flags |= SW_USER_EXACT;
+}
+
+/* Mixing as in MurmurHash2's 64-bit form: all bits of a word reach all bits of the hash. */
+static __always_inline __u64 sw_mix(__u64 hash, __u64 word) {
+  const __u64 m = 0xc6a4a7935bd1e995ull;
+  word *= m;
+  word ^= word >> 47;
+  word *= m;
+  return (hash ^ word) * m;
+}
+
+/* Not inlined: the verifier then walks the loop once for each call, and callers keep their registers. */
+static __noinline __u64 sw_hash(const struct sw_stack *stack) {
+  __u32 kernel = stack->head.kernel_frames, user = stack->head.user_frames;
+  __u32 n = kernel + user;
+  __u64 hash = sw_mix(stack->head.flags, ((__u64)kernel << 32) | user);
+  for (__u32 i = 0; i < 2 * SW_MAX_FRAMES; i++) {
+    if (i >= n) break;
+    hash = sw_mix(hash, stack->frame[i]);
+  }
+  hash ^= hash >> 47;
+  return hash ? hash : 1; /* 0 means none */
+}
+
+/* Takes both parts of the current task's stack. `interrupted`: ctx holds the registers of the interrupted instruction. */
+static __always_inline void sw_take_stack(void *ctx, struct sw_stack *stack, bool interrupted, bool user) {
+  stack->head.flags = 0;
+  stack->head.user_frames = 0;
+  sw_take_kernel(ctx, stack, interrupted);
+  if (user) sw_take_user(ctx, stack);
+}

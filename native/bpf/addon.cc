@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+// The JavaScript side: `Profiler` and `probe` of index.d.ts.
+#include <napi.h>
+
+#include <memory>
+
+#include "convert.h"
+#include "kernel.h"
+#include "probe.h"
+#include "recorder.h"
+
+namespace stackwell {
+
+namespace {
+
+// Tells our objects from any other that a caller may put in `this`.
+constexpr napi_type_tag kProfilerTag = {0x8f3c5d0b1e7a4c26, 0x9b21d47f60ae83c5};
+
+/** Runs `body`; what it throws becomes a JavaScript exception with a code. */
+template <typename Body>
+auto guarded(Napi::Env env, Body body) -> decltype(body()) {
+  try {
+    return body();
+  } catch (const Napi::Error&) {
+    throw;
+  } catch (const Failure& failure) {
+    throw fromFailure(env, failure);
+  } catch (const std::exception& error) {
+    throw fromFailure(env, Failure("SW_INTERNAL", {{"reason", error.what()}}));
+  }
+}
+
+class DrainWorker : public Napi::AsyncWorker {
+ public:
+  DrainWorker(Napi::Env env, std::shared_ptr<Recorder> recorder)
+      : Napi::AsyncWorker(env, "stackwell.drain"),
+        recorder_(std::move(recorder)),
+        promise_(Napi::Promise::Deferred::New(env)) {}
+
+  Napi::Promise promise() const { return promise_.Promise(); }
+
+ protected:
+  void Execute() override {
+    try {
+      columns_ = recorder_->drain();
+    } catch (const Failure& failure) {
+      failure_ = std::make_unique<Failure>(failure);
+    } catch (const std::exception& error) {
+      failure_ = std::make_unique<Failure>("SW_INTERNAL", Failure::Details{{"reason", error.what()}});
+    }
+    recorder_.reset();  // if the profiler was closed meanwhile, it is taken down here and not on the event loop
+  }
+  void OnOK() override {
+    if (failure_)
+      promise_.Reject(fromFailure(Env(), *failure_).Value());
+    else
+      promise_.Resolve(fromColumns(Env(), columns_));
+  }
+
+ private:
+  std::shared_ptr<Recorder> recorder_;
+  Napi::Promise::Deferred promise_;
+  Columns columns_;
+  std::unique_ptr<Failure> failure_;
+};
+
+class Profiler : public Napi::ObjectWrap<Profiler> {
+ public:
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "Profiler",
+                       {StaticMethod<&Profiler::now>("now"), InstanceMethod("poll", &Profiler::checked<&Profiler::poll>),
+                        InstanceMethod("drain", &Profiler::checked<&Profiler::drain>),
+                        InstanceMethod("setScope", &Profiler::checked<&Profiler::setScope>),
+                        InstanceMethod("programs", &Profiler::checked<&Profiler::programs>),
+                        InstanceMethod("close", &Profiler::checked<&Profiler::close>),
+                        InstanceAccessor<&Profiler::chosen>("chosen"), InstanceAccessor<&Profiler::memory>("memory")});
+  }
+
+  explicit Profiler(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Profiler>(info) {
+    Napi::Object self = info.This().As<Napi::Object>();
+    self.TypeTag(&kProfilerTag);
+    guarded(info.Env(), [&] { recorder_ = std::make_shared<Recorder>(toOptions(info[0])); });
+    napi_add_env_cleanup_hook(info.Env(), teardown, this);
+    env_ = info.Env();
+  }
+
+  ~Profiler() override { release(); }
+
+ private:
+  static Napi::Value now(const Napi::CallbackInfo& info) { return Napi::BigInt::New(info.Env(), monotonicNow()); }
+
+  static void teardown(void* self) {
+    auto* profiler = static_cast<Profiler*>(self);
+    profiler->env_ = nullptr;
+    profiler->release();
+  }
+
+  template <Napi::Value (Profiler::*method)(const Napi::CallbackInfo&)>
+  Napi::Value checked(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&] { return (this->*method)(info); });
+  }
+
+  std::shared_ptr<Recorder> open() const {
+    if (!recorder_) throw Failure("SW_PROFILER_CLOSED", {});
+    return recorder_;
+  }
+
+  Napi::Value poll(const Napi::CallbackInfo& info) {
+    return Napi::Number::New(info.Env(), recorder_ ? recorder_->poll() : 0);
+  }
+
+  Napi::Value drain(const Napi::CallbackInfo& info) {
+    auto* worker = new DrainWorker(info.Env(), open());
+    worker->Queue();
+    return worker->promise();
+  }
+
+  Napi::Value setScope(const Napi::CallbackInfo& info) {
+    open()->setScope(toScope(info[0]));
+    return info.Env().Undefined();
+  }
+
+  Napi::Value programs(const Napi::CallbackInfo& info) {
+    auto out = Napi::Array::New(info.Env());
+    if (!recorder_) return out;
+    uint32_t n = 0;
+    for (const ProgramCost& cost : recorder_->programs()) {
+      auto each = Napi::Object::New(info.Env());
+      each.Set("name", cost.name);
+      each.Set("runNs", Napi::BigInt::New(info.Env(), cost.runNs));
+      each.Set("runCount", Napi::BigInt::New(info.Env(), cost.runCount));
+      out.Set(n++, each);
+    }
+    return out;
+  }
+
+  Napi::Value chosen(const Napi::CallbackInfo& info) {
+    auto out = Napi::Object::New(info.Env());
+    if (recorder_)
+      for (const auto& [job, program] : recorder_->chosen()) out.Set(job, program);
+    return out;
+  }
+
+  Napi::Value memory(const Napi::CallbackInfo& info) {
+    Memory memory = recorder_ ? recorder_->memory() : Memory{};
+    auto out = Napi::Object::New(info.Env());
+    out.Set("kernelBytes", static_cast<double>(memory.kernelBytes));
+    out.Set("userBytes", static_cast<double>(memory.userBytes));
+    out.Set("processes", static_cast<double>(memory.processes));
+    return out;
+  }
+
+  Napi::Value close(const Napi::CallbackInfo& info) {
+    release();
+    return info.Env().Undefined();
+  }
+
+  /** Detaches at once; what a running drain still reads goes when it is done. */
+  void release() {
+    if (env_) napi_remove_env_cleanup_hook(env_, teardown, this);
+    env_ = nullptr;
+    if (recorder_) recorder_->close();
+    recorder_.reset();
+  }
+
+  std::shared_ptr<Recorder> recorder_;
+  napi_env env_ = nullptr;
+};
+
+Napi::Value probeKernel(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    if (!info[0].IsString()) throw Failure("SW_USAGE", {{"reason", "objects must be a path"}});
+    auto out = Napi::Object::New(info.Env());
+    for (const Finding& finding : probe(info[0].As<Napi::String>().Utf8Value())) {
+      auto each = Napi::Object::New(info.Env());
+      each.Set("ok", finding.ok);
+      each.Set("detail", finding.detail);
+      out.Set(finding.name, each);
+    }
+    return out;
+  });
+}
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  exports.Set("Profiler", Profiler::define(env));
+  exports.Set("probe", Napi::Function::New(env, probeKernel, "probe"));
+  return exports;
+}
+
+}  // namespace
+
+}  // namespace stackwell
+
+Napi::Object initAddon(Napi::Env env, Napi::Object exports) { return stackwell::init(env, exports); }
+NODE_API_MODULE(bpf, initAddon)

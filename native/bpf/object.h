@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// One *.bpf.o: opened, set up, loaded, attached. Everything is held by descriptors of this process, nothing is pinned,
+// so the kernel takes it down when the process ends in whatever way.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <vector>
+
+struct bpf_link;
+struct bpf_map;
+struct bpf_object;
+struct bpf_program;
+
+namespace stackwell {
+
+class Object {
+ public:
+  /** Opens the file. Throws SW_NATIVE_MISSING or SW_BPF_LOAD. */
+  Object(const std::string& folder, const std::string& file);
+  ~Object();
+  Object(const Object&) = delete;
+  Object& operator=(const Object&) = delete;
+
+  /** Sets a `const volatile` of the program; before load(). */
+  template <typename T>
+  void knob(const std::string& name, T value) {
+    std::memcpy(knobAddress(name, sizeof value), &value, sizeof value);
+  }
+  void resize(const std::string& map, uint32_t entries);
+  /** Uses another object's map in place of the own one of this name. */
+  void share(const std::string& map, const Object& owner);
+  /** Leaves the program out, as a kernel may not be able to load it. */
+  void omit(const std::string& program);
+  void attachTo(const std::string& program, const std::string& function);
+  /** Throws SW_BPF_LOAD with what the kernel said. */
+  void load();
+  void attach(const std::string& program);
+  void attachToPerfEvent(const std::string& program, int fd);
+  void detach();
+
+  int mapFd(const std::string& map) const;
+  bpf_program* program(const std::string& name) const;
+  /** Descriptors of the loaded programs, by name. */
+  std::vector<std::pair<std::string, int>> programs() const;
+  /** Bytes of kernel memory of the maps that are this object's own. */
+  uint64_t mapBytes() const;
+
+ private:
+  void* knobAddress(const std::string& name, size_t size);
+  bpf_map* map(const std::string& name) const;
+
+  std::string file_;
+  bpf_object* object_;
+  std::vector<bpf_link*> links_;
+  std::vector<std::string> shared_;
+};
+
+}  // namespace stackwell

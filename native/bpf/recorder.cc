@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "recorder.h"
+
+#include <bpf/bpf.h>
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "failure.h"
+#include "kernel.h"
+
+namespace stackwell {
+
+namespace {
+
+// A record may be written to its ring a little after its time was taken.
+constexpr uint64_t kRecordDelayNs = 1'000'000;
+// A task may still run in the kernel after its exit was recorded.
+constexpr uint64_t kExitGraceNs = 1'000'000'000;
+
+}  // namespace
+
+Recorder::Recorder(const Options& options) : processes_(options.maxProcessBytes) {
+  requireKernel();
+  // First the side records: a process that starts from here on is known before its first sample.
+  sideband_ = std::make_unique<Sideband>();
+  scope_ = std::make_unique<ScopeFilter>(options);
+  if (options.hz) {
+    samplers_.push_back(std::make_unique<OnCpu>(options, scope_->object(), stacks_));
+    chosen_["onCpu"] = "perf_event cpu-clock";
+  }
+  scope_->set(options.scope);
+  windowStart_ = monotonicNow();
+  for (auto& sampler : samplers_) sampler->attach();
+  mapBytes_ = scope_->object().mapBytes() + sideband_->kernelBytes();
+  for (auto& sampler : samplers_) mapBytes_ += sampler->object().mapBytes();
+}
+
+int Recorder::readRings(uint64_t untilNs) {
+  int n = sideband_->apply(processes_, untilNs);
+  n += stacks_.consume();
+  for (uint32_t pid : stacks_.takeSeen()) processes_.want(pid);
+  userBytes_ = processes_.bytes() + stacks_.bytes();
+  processCount_ = processes_.size();
+  return n;
+}
+
+int Recorder::poll() {
+  std::unique_lock lock(mutex_, std::try_to_lock);
+  if (!lock.owns_lock() || closed_) return 0;
+  return readRings(monotonicNow() - kRecordDelayNs);
+}
+
+/**
+ * Programs run where RCU sees them, so after a grace period none is left that read the old set's number. This command
+ * of membarrier is one; kernels with nohz_full CPUs refuse it, and there programs get more than their time.
+ */
+void Recorder::waitForPrograms() {
+  if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) != 0) usleep(50'000);
+}
+
+Columns Recorder::drain() {
+  std::unique_lock lock(mutex_);
+  if (closed_) throw Failure("SW_PROFILER_CLOSED", {});
+  {
+    std::lock_guard attached(attached_);
+    std::vector<int> online = onlineCpus();
+    sideband_->followCpus(online);
+    for (auto& sampler : samplers_) sampler->followCpus(online);
+  }
+  for (auto& sampler : samplers_) sampler->beforeTurn();
+
+  Columns columns;
+  uint32_t set = set_;
+  set_ ^= 1;
+  scope_->writeTo(set_);
+  columns.startNs = windowStart_;
+  columns.endNs = windowStart_ = monotonicNow();
+  waitForPrograms();
+  readRings(monotonicNow());
+
+  drains_++;
+  ColumnBuilder builder(columns, processes_, stacks_, drains_);
+  for (auto& sampler : samplers_) {
+    sampler->take(set, [&](const sw_key& key, const sw_value& value) { builder.add(key, value, sampler->worth(value)); });
+    std::array<uint64_t, SW_COUNTERS> counted = sampler->takeCounters();
+    columns.lost[kCountsFull] += counted[SW_LOST_COUNTS_FULL];
+    columns.lost[kStackRingFull] += counted[SW_LOST_STACK_RING_FULL];
+    columns.lost[kTaskStateFull] += counted[SW_LOST_TASK_STATE_FULL];
+    columns.lost[kBadDelta] += counted[SW_LOST_BAD_DELTA];
+    columns.lost[kMissedWakeup] += counted[SW_LOST_MISSED_WAKEUP];
+    columns.skipped[kIdle] += counted[SW_SKIPPED_IDLE];
+    columns.skipped[kScope] += counted[SW_SKIPPED_SCOPE];
+    columns.skipped[kExcluded] += counted[SW_SKIPPED_EXCLUDED];
+    columns.skipped[kShort] += counted[SW_SKIPPED_SHORT];
+    columns.skipped[kLong] += counted[SW_SKIPPED_LONG];
+    columns.skipped[kState] += counted[SW_SKIPPED_STATE];
+  }
+  columns.lost[kProcessTableFull] += scope_->takeLost() + processes_.takeRefused();
+  columns.lost[kSidebandLost] += sideband_->takeLost();
+  stacks_.release(set, drains_);
+  processes_.forgetBefore(columns.endNs - kExitGraceNs);
+  userBytes_ = processes_.bytes() + stacks_.bytes();
+  processCount_ = processes_.size();
+  return columns;
+}
+
+void Recorder::setScope(const Scope& scope) {
+  std::lock_guard lock(attached_);
+  if (closed_) throw Failure("SW_PROFILER_CLOSED", {});
+  scope_->set(scope);
+}
+
+std::vector<ProgramCost> Recorder::programs() {
+  std::lock_guard lock(attached_);
+  std::vector<ProgramCost> costs;
+  if (closed_) return costs;
+  auto add = [&](Object& object) {
+    for (auto& [name, fd] : object.programs()) {
+      bpf_prog_info info{};
+      __u32 size = sizeof info;
+      if (bpf_obj_get_info_by_fd(fd, &info, &size) == 0) costs.push_back({name, info.run_time_ns, info.run_cnt});
+    }
+  };
+  add(scope_->object());
+  for (auto& sampler : samplers_) add(sampler->object());
+  return costs;
+}
+
+Memory Recorder::memory() const { return {mapBytes_, userBytes_, processCount_}; }
+
+void Recorder::close() {
+  std::lock_guard lock(attached_);
+  closed_ = true;
+  if (scope_) scope_->object().detach();
+  for (auto& sampler : samplers_) sampler->object().detach();
+  // Loaded programs and maps go with the last owner of this object: a drain may be reading them.
+}
+
+}  // namespace stackwell

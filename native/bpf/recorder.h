@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// Everything behind `Profiler`, without JavaScript: attached programs, process table, stacks; turned into columns.
+//
+// Threads: drain() runs on the thread pool, the rest on the environment's thread. `mutex_` guards the tables; poll() only
+// tries it, because a drain that holds it does poll's work itself, and the event loop must not wait. Attached programs
+// are guarded by `attached_` alone, so that close() does not wait for a drain either.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "columns.h"
+#include "options.h"
+#include "processes.h"
+#include "sampler.h"
+#include "scope.h"
+#include "sideband.h"
+#include "stacks.h"
+
+namespace stackwell {
+
+struct ProgramCost {
+  std::string name;
+  uint64_t runNs, runCount;
+};
+
+struct Memory {
+  uint64_t kernelBytes, userBytes, processes;
+};
+
+class Recorder {
+ public:
+  /** Loads and attaches; throws a Failure and leaves nothing behind. */
+  explicit Recorder(const Options& options);
+  ~Recorder() { close(); }
+
+  int poll();
+  /** Throws SW_PROFILER_CLOSED. */
+  Columns drain();
+  void setScope(const Scope& scope);
+  std::vector<ProgramCost> programs();
+  Memory memory() const;
+  const std::map<std::string, std::string>& chosen() const { return chosen_; }
+  void close();
+
+ private:
+  int readRings(uint64_t untilNs);
+  void waitForPrograms();
+
+  std::mutex attached_;
+  std::mutex mutex_;
+  std::atomic<bool> closed_{false};
+  std::map<std::string, std::string> chosen_;
+  Stacks stacks_;
+  Processes processes_;
+  std::unique_ptr<Sideband> sideband_;
+  std::unique_ptr<ScopeFilter> scope_;
+  std::vector<std::unique_ptr<Sampler>> samplers_;
+  uint32_t set_ = 0;
+  uint32_t drains_ = 0;
+  uint64_t windowStart_ = 0;
+  uint64_t mapBytes_ = 0;
+  std::atomic<uint64_t> userBytes_{0}, processCount_{0};
+};
+
+}  // namespace stackwell

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sampler.h"
+
+#include <bpf/bpf.h>
+#include <linux/perf_event.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+#include "failure.h"
+
+namespace stackwell {
+
+namespace {
+
+constexpr uint32_t kBatch = 4096;
+constexpr const char* kShared[] = {"sw_control", "sw_scope_cgroups", "sw_scope_tgids", "sw_excluded"};
+
+uint32_t maxStack() {
+  std::string limit = readFile("/proc/sys/kernel/perf_event_max_stack");
+  uint32_t frames = static_cast<uint32_t>(std::strtoul(limit.c_str(), nullptr, 10));
+  return frames > 0 && frames < SW_MAX_FRAMES ? frames : SW_MAX_FRAMES;
+}
+
+}  // namespace
+
+Sampler::Sampler(const Options& options, const std::string& file, const Object& scope)
+    : object_(options.objects, file), keys_(kBatch), values_(kBatch) {
+  for (const char* name : kShared) object_.share(name, scope);
+  object_.resize("sw_counts_0", options.maxSamples);
+  object_.resize("sw_counts_1", options.maxSamples);
+  object_.knob<uint32_t>("sw_cgroup_hierarchy", options.hierarchy);
+  object_.knob<uint32_t>("sw_excluded_count", static_cast<uint32_t>(options.excludePids.size()));
+  object_.knob<uint32_t>("sw_max_stack", maxStack());
+}
+
+void Sampler::load(Stacks& stacks, std::pair<uint64_t, uint64_t> strip) {
+  object_.load();
+  stacks.addRing(object_.mapFd("sw_stacks"), strip);
+}
+
+void Sampler::take(uint32_t set, const std::function<void(const sw_key&, const sw_value&)>& row) {
+  int fd = object_.mapFd(set ? "sw_counts_1" : "sw_counts_0");
+  uint64_t place = 0;  // the kernel keeps a bucket's number in it
+  bool first = true;
+  for (;;) {
+    uint32_t n = kBatch;
+    int error = bpf_map_lookup_and_delete_batch(fd, first ? nullptr : &place, &place, keys_.data(), values_.data(), &n,
+                                                nullptr);
+    // -ENOENT: the end, with the last n rows. Others (-EFAULT, -EINTR) leave the rest for the next turn.
+    if (error != 0 && error != -ENOENT && n == kBatch) n = 0;
+    for (uint32_t i = 0; i < n; i++) row(keys_[i], values_[i]);
+    if (error != 0) return;
+    first = false;
+  }
+}
+
+OnCpu::OnCpu(const Options& options, const Object& scope, Stacks& stacks)
+    : Sampler(options, "on_cpu.bpf.o", scope), periodNs_(1'000'000'000u / options.hz) {
+  load(stacks, {0, 0});
+}
+
+void OnCpu::followCpus(const std::vector<int>& online) {
+  for (int cpu : online) {
+    if (std::find(cpus_.begin(), cpus_.end(), cpu) != cpus_.end()) continue;
+    perf_event_attr attr{};
+    attr.size = sizeof attr;
+    attr.type = PERF_TYPE_SOFTWARE;
+    attr.config = PERF_COUNT_SW_CPU_CLOCK;
+    // A fixed period: with `freq` the kernel would adjust it, and a sample would not be worth the same each time.
+    attr.sample_period = periodNs_;
+    int fd = static_cast<int>(syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC));
+    if (fd < 0 && errno == ENODEV) continue;  // offline again meanwhile
+    if (fd < 0) throw Failure("SW_BPF_LOAD", {{"program", "sw_on_cpu"}, {"reason", std::strerror(errno)}});
+    object_.attachToPerfEvent("sw_on_cpu", fd);
+    cpus_.push_back(cpu);
+  }
+}
+
+}  // namespace stackwell

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which tasks are sampled: the maps that all programs ask, and the programs that follow a process's children.
+#pragma once
+
+#include "counters.h"
+#include "object.h"
+#include "options.h"
+
+namespace stackwell {
+
+class ScopeFilter {
+ public:
+  /** Loads; throws SW_BPF_LOAD. */
+  explicit ScopeFilter(const Options& options);
+
+  /** Throws SW_PID_UNKNOWN, and leaves the scope as it was then; SW_USAGE if it names too many. */
+  void set(const Scope& scope);
+  /** Which set of counts the programs write to. */
+  void writeTo(uint32_t set);
+  /** Children that found no room in the scope, since the call before. */
+  uint64_t takeLost();
+  Object& object() { return object_; }
+
+ private:
+  void control(sw_control row, uint32_t value);
+
+  Object object_;
+  Counters counters_;
+};
+
+}  // namespace stackwell
