@@ -136,6 +136,16 @@ export const ERRORS = {
     message: 'refusing to listen on {address}: whoever reaches it can read and write all profiles',
     fix: 'Listen on 127.0.0.1 behind a proxy that checks who asks, or set server.allowRemote: true on a trusted network.',
   },
+  SW_HOST_UNKNOWN: {
+    status: 421,
+    message: 'this server is not asked under the name {host}',
+    fix: 'Use 127.0.0.1 or localhost, or add the name to server.hosts (a proxy in front of the server, for example).',
+  },
+  SW_CROSS_SITE: {
+    status: 403,
+    message: 'a page of another site may not write here',
+    fix: 'Send it from a program, or from the page that this server serves.',
+  },
   SW_SEGMENT_DAMAGED: {
     status: 500,
     message: 'a symbol segment in the store is damaged: {id}',

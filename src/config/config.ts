@@ -17,6 +17,10 @@ export const serverSchema = z.strictObject({
     .describe(
       'listen beyond loopback though there are no users and tokens: whoever reaches it can read and write',
     ),
+  hosts: z
+    .array(z.string())
+    .default([])
+    .describe('names, besides loopback, under which a server on loopback is asked, e.g. by a proxy'),
   data: z.string().default('/var/lib/stackwell').describe('folder of the embedded store'),
   retention: z
     .strictObject({

@@ -14,16 +14,11 @@ const CHARACTER = 6.7;
 const MIN_WIDTH = 0.1;
 const NODES_PER_CHUNK = 1024;
 
-function escape(text: string): string {
+function escapeXml(text: string): string {
   return (
     text
-      // Not allowed in XML, not even escaped.
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters to take out
-      .replace(
-        /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]|[\ud800-\udbff](?![\udc00-\udfff])/g,
-        '?',
-      )
-      .replace(/(?<![\ud800-\udbff])[\udc00-\udfff]/g, '?')
+      // Control characters and lone surrogates are not allowed in XML, not even escaped.
+      .replace(/[^\P{Cc}\t\n\r]|[\ufffe\uffff]|\p{Cs}/gu, '?')
       .replaceAll('&', '&amp;')
       .replaceAll('<', '&lt;')
       .replaceAll('>', '&gt;')
@@ -69,8 +64,8 @@ export function* svgChunks(graph: FlameGraph, { title, unit }: SvgOptions): Gene
 <svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}" font-family="ui-monospace,monospace" font-size="11">
 <style>text{pointer-events:none}rect{stroke:#fff;stroke-width:.5}g:hover>rect{stroke:#000;stroke-width:1}</style>
 <rect width="100%" height="100%" fill="#fff"/>
-<text x="${MARGIN}" y="20" font-size="15">${escape(title)}</text>
-<text x="${MARGIN}" y="36" fill="#555">${escape(note)}</text>
+<text x="${MARGIN}" y="20" font-size="15">${escapeXml(title)}</text>
+<text x="${MARGIN}" y="36" fill="#555">${escapeXml(note)}</text>
 `;
   let chunk: string[] = [];
   for (let node = 0; node < depth.length; node++) {
@@ -92,8 +87,8 @@ export function* svgChunks(graph: FlameGraph, { title, unit }: SvgOptions): Gene
     const text = room < 3 ? '' : name.length <= room ? name : `${name.slice(0, room - 1)}…`;
     const fill = colour(functions.module[row]!, name, reason !== '');
     chunk.push(
-      `<g><title>${escape(tip)}</title><rect x="${x.toFixed(2)}" y="${y}" width="${width.toFixed(2)}" height="${ROW - 1}" fill="${fill}"/>${
-        text === '' ? '' : `<text x="${(x + 3).toFixed(2)}" y="${y + 12}">${escape(text)}</text>`
+      `<g><title>${escapeXml(tip)}</title><rect x="${x.toFixed(2)}" y="${y}" width="${width.toFixed(2)}" height="${ROW - 1}" fill="${fill}"/>${
+        text === '' ? '' : `<text x="${(x + 3).toFixed(2)}" y="${y + 12}">${escapeXml(text)}</text>`
       }</g>\n`,
     );
     if (chunk.length === NODES_PER_CHUNK) {

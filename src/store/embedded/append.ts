@@ -2,10 +2,10 @@
 // Rows of a batch of segments and profiles. Runs inside the writer's transaction.
 import { createHash } from 'node:crypto';
 import type Database from 'better-sqlite3';
+import { BoundedMap } from '../../bounded-map.js';
 import { StackwellError } from '../../errors.js';
 import type { Labels } from '../../profile/types.js';
 import type { ProfileRecord, ProfileStats, Segment } from '../store.js';
-import { BoundedMap } from './bounded-map.js';
 import { ROUNDING_MS } from './schema.js';
 
 export interface Batch {

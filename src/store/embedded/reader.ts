@@ -2,6 +2,7 @@
 // Worker thread: a read-only connection. In WAL mode it never waits for the writer, nor the writer for it.
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
+import { labelOf } from '../../profile/labels.js';
 import type { LabelNames, LabelValues, Selection, Series, StoreStats } from '../store.js';
 import { serve, Transfer, workerOptions } from './channel.js';
 import { bytesOnDisk } from './expire.js';
@@ -98,7 +99,7 @@ class Reader {
       { labels: Series['labels']; buckets: Map<number, bigint>; profiles: number }
     >();
     for (const { id, labels } of await this.#index.match(selection)) {
-      const own = Object.fromEntries(groupBy.map(name => [name, labels[name] ?? '']));
+      const own = Object.fromEntries(groupBy.map(name => [name, labelOf(labels, name)]));
       const key = JSON.stringify(Object.values(own));
       let group = groups.get(key);
       if (group === undefined) {
@@ -161,7 +162,7 @@ class Reader {
     const values = new Set<string>();
     let complete = true;
     for (const { id, labels } of await this.#index.match(selection)) {
-      if (labels[name] !== undefined) values.add(labels[name]);
+      if (Object.hasOwn(labels, name)) values.add(labels[name]!);
       for (const value of find.iterate(id, name, selection.from, selection.until, MAX_VALUES)) {
         if (value === '') complete = false;
         else values.add(value);

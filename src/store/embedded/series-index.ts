@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // All series in memory, and which of them a selection means.
 import type Database from 'better-sqlite3';
+import { labelOf } from '../../profile/labels.js';
 import type { Labels, Matcher } from '../../profile/types.js';
 import type { Selection } from '../store.js';
 
@@ -72,7 +73,7 @@ export class SeriesIndex {
     let entries = [...this.#entries.values()];
     if (type !== undefined) entries = entries.filter(entry => entry.type === type);
     for (const matcher of matchers) {
-      const hits = (await compile(matcher))(entries.map(entry => entry.labels[matcher.name] ?? ''));
+      const hits = (await compile(matcher))(entries.map(entry => labelOf(entry.labels, matcher.name)));
       entries = entries.filter((_, index) => hits[index] === 1);
     }
     entries = entries.filter(

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// GET /api/v1/flamegraph
+import type { FastifyInstance } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { foldedChunks } from '../../profile/formats/folded.js';
+import { toSpeedscope } from '../../profile/formats/speedscope.js';
+import { svgChunks } from '../../profile/formats/svg.js';
+import type { Context } from '../context.js';
+import { jsonChunks, paced, sendText } from '../json.js';
+import type { Merged } from '../query/merge.js';
+import { parseQuestion } from '../query/question.js';
+import { download, type MergedAnswer, mergedAnswer, title } from './answer.js';
+import { RangeParameters } from './parameters.js';
+import { ERROR_ANSWERS, FlameGraphAnswer } from './schemas.js';
+
+const DEFAULT_NODES = 8192;
+
+const FORMATS = {
+  json: { type: 'application/json; charset=utf-8', ending: null },
+  folded: { type: 'text/plain; charset=utf-8', ending: 'folded' },
+  svg: { type: 'image/svg+xml; charset=utf-8', ending: 'svg' },
+  speedscope: { type: 'application/json; charset=utf-8', ending: 'speedscope.json' },
+} as const;
+
+export async function flamegraphRoutes(fastify: FastifyInstance, context: Context): Promise<void> {
+  const { store, query, metrics, config } = context;
+  const { maxNodes } = config.limits;
+  fastify.withTypeProvider<ZodTypeProvider>().get(
+    '/api/v1/flamegraph',
+    {
+      schema: {
+        summary: 'Flame graph: columns ready to draw, or a file format',
+        tags: ['questions'],
+        querystring: RangeParameters.extend({
+          format: z.enum(['json', 'folded', 'svg', 'speedscope']).default('json'),
+          max_nodes: z.coerce
+            .number()
+            .int()
+            .min(16)
+            .max(maxNodes)
+            .optional()
+            .describe(
+              `smaller nodes are folded into others; ${DEFAULT_NODES} when absent, for folded and speedscope ${maxNodes}`,
+            ),
+        }),
+        response: { 200: FlameGraphAnswer, ...ERROR_ANSWERS },
+      },
+    },
+    async (request, reply) => {
+      const done = metrics.querySeconds.startTimer({ kind: 'flamegraph' });
+      const { format, max_nodes } = request.query;
+      const question = await parseQuestion(store, request.query);
+      const nodes =
+        max_nodes ?? (format === 'json' || format === 'svg' ? Math.min(DEFAULT_NODES, maxNodes) : maxNodes);
+      const { graph, about } = await query.answer(
+        `flamegraph ${nodes}`,
+        question,
+        [],
+        async (merged: Merged) => ({
+          graph: await merged.merger.flamegraph({ maxNodes: nodes }),
+          about: mergedAnswer(merged),
+        }),
+      );
+      done();
+      const { type, ending } = FORMATS[format];
+      void reply.type(type);
+      if (ending !== null) {
+        warnInHeaders(reply, about);
+        void reply.header('content-disposition', download(question, ending, 'inline'));
+      }
+      const { unit } = question;
+      const name = title(question);
+      switch (format) {
+        case 'json':
+          return sendText(reply, paced(jsonChunks({ ...about, ...graph })));
+        case 'folded':
+          return sendText(reply, paced(foldedChunks(graph)));
+        case 'svg':
+          // It has no script; should a browser find one in it after all, it is not run.
+          void reply.header('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'");
+          return sendText(reply, paced(svgChunks(graph, { title: name, unit })));
+        case 'speedscope':
+          return sendText(reply, paced(jsonChunks(toSpeedscope(graph, { name, unit }))));
+      }
+    },
+  );
+}
+
+/** Formats that have no place for warnings carry them beside the body. */
+function warnInHeaders(reply: { header(name: string, value: string): unknown }, about: MergedAnswer): void {
+  if (about.warnings.length > 0)
+    reply.header('x-stackwell-warnings', JSON.stringify(about.warnings).replace(/[^\x20-\x7e]/g, '?'));
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// GET /metrics, /healthz, /readyz, /openapi.json
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import type { Context } from '../context.js';
+import { ERROR_ANSWERS } from './schemas.js';
+
+const tags = ['operations'];
+
+export async function operationsRoutes(app: FastifyInstance, { store, metrics }: Context): Promise<void> {
+  const Ok = z.object({ status: z.literal('ok') });
+
+  app.get(
+    '/healthz',
+    { schema: { summary: 'The process lives', tags, response: { 200: Ok } } },
+    async () => ({ status: 'ok' }),
+  );
+
+  app.get(
+    '/readyz',
+    { schema: { summary: 'The store answers', tags, response: { 200: Ok, ...ERROR_ANSWERS } } },
+    async () => {
+      await store.readSegments([]);
+      return { status: 'ok' };
+    },
+  );
+
+  app.get(
+    '/metrics',
+    {
+      schema: {
+        summary: 'Metrics, in the text format of Prometheus',
+        tags,
+        produces: ['text/plain'],
+        response: { 200: z.string(), ...ERROR_ANSWERS },
+      },
+    },
+    async (_, reply) => reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
+  );
+
+  app.get(
+    '/openapi.json',
+    { schema: { summary: 'This description', tags, response: { 200: z.looseObject({}) } } },
+    async () => app.swagger(),
+  );
+}

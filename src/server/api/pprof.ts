@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// GET /api/v1/pprof
+import type { FastifyInstance } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { parseType } from '../../profile/types.js';
+import type { Context } from '../context.js';
+import { commentsOf } from '../ingest/comments.js';
+import { sendText } from '../json.js';
+import { parseQuestion } from '../query/question.js';
+import { download } from './answer.js';
+import { flag, RangeParameters } from './parameters.js';
+import { ERROR_ANSWERS } from './schemas.js';
+
+export async function pprofRoutes(fastify: FastifyInstance, context: Context): Promise<void> {
+  const { store, query, metrics } = context;
+  fastify.withTypeProvider<ZodTypeProvider>().get(
+    '/api/v1/pprof',
+    {
+      schema: {
+        summary: 'The merged profile as a pprof file',
+        description: "`go tool pprof 'http://127.0.0.1:4040/api/v1/pprof?query=…'` works.",
+        tags: ['questions'],
+        produces: ['application/octet-stream'],
+        querystring: RangeParameters.extend({
+          sample_labels: flag.describe('keep pid, thread_name, … as labels of samples'),
+        }),
+        response: {
+          200: z.string().meta({ format: 'binary' }).describe('profile.proto, gzipped'),
+          ...ERROR_ANSWERS,
+        },
+      },
+    },
+    async (request, reply) => {
+      const done = metrics.querySeconds.startTimer({ kind: 'pprof' });
+      const { sample_labels: sampleLabels } = request.query;
+      const question = await parseQuestion(store, request.query);
+      const { sampleType, sampleUnit, periodType, periodUnit } = parseType(question.type)!;
+      const { bytes, warnings } = await query.answer(`pprof ${sampleLabels}`, question, [], async merged => {
+        const { start, end } = merged.covered ?? {
+          start: question.selection.from,
+          end: question.selection.from,
+        };
+        return {
+          bytes: await merged.merger.pprof({
+            sampleType,
+            sampleUnit,
+            periodType,
+            periodUnit,
+            period: merged.period,
+            timeNanos: BigInt(start) * 1_000_000n,
+            durationNanos: BigInt(end - start) * 1_000_000n,
+            comments: [
+              ...commentsOf(merged.stats),
+              ...merged.warnings.map(warning => `stackwell.warning ${warning}`),
+            ],
+            sampleLabels,
+          }),
+          warnings: merged.warnings,
+        };
+      });
+      done();
+      void reply
+        .type('application/octet-stream')
+        .header('content-disposition', download(question, 'pb.gz', 'attachment'));
+      if (warnings.length > 0)
+        void reply.header('x-stackwell-warnings', JSON.stringify(warnings).replace(/[^\x20-\x7e]/g, '?'));
+      return sendText(reply, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+    },
+  );
+}

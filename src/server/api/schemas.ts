@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// Shapes that several endpoints share. Answers are described by them (in /openapi.json) and not checked against them.
+import { z } from 'zod';
+
+export const ErrorAnswer = z
+  .object({
+    code: z.string().describe('from docs/errors.md'),
+    message: z.string(),
+    fix: z.string().describe('what to do'),
+    position: z.int().optional().describe('0-based, in the text that is wrong'),
+  })
+  .describe('an error');
+
+export const ERROR_ANSWERS = { '4xx': ErrorAnswer, '5xx': ErrorAnswer } as const;
+
+const range = {
+  from: z.int().describe('Unix milliseconds, as used'),
+  until: z.int().describe('Unix milliseconds, as used'),
+  warnings: z.array(z.string()),
+};
+const functions = z.object({
+  name: z.array(z.string()),
+  file: z.array(z.string()),
+  module: z.array(z.string()),
+  reason: z.array(z.string()).describe('why it has no name; empty when it has one'),
+});
+const stats = z.object({
+  samples: z.int(),
+  truncated: z.int(),
+  lost: z.record(z.string(), z.int()),
+  unresolved: z.record(z.string(), z.int()),
+  clocks: z.array(z.string()),
+});
+const labels = z.record(z.string(), z.string());
+const numbers = z.array(z.number());
+const merged = {
+  type: z.string(),
+  unit: z.string(),
+  ...range,
+  profiles: z.int().describe('profiles merged'),
+  limited: z.boolean().describe('a limit cut something; warnings say what'),
+};
+
+export const TypesAnswer = z.object({
+  ...range,
+  types: z.array(
+    z.object({
+      id: z.string(),
+      name: z.string(),
+      sampleType: z.string(),
+      sampleUnit: z.string(),
+      periodType: z.string(),
+      periodUnit: z.string(),
+    }),
+  ),
+});
+
+export const LabelsAnswer = z.object({
+  ...range,
+  names: z.array(z.string()).describe('labels of profiles'),
+  sampleNames: z.array(z.string()).describe('labels of samples'),
+});
+
+export const LabelValuesAnswer = z.object({
+  name: z.string(),
+  ...range,
+  values: z.array(z.string()),
+  omitted: z.int(),
+});
+
+export const TimelineAnswer = z.object({
+  ...merged,
+  step: z.int().describe('milliseconds'),
+  series: z.array(z.object({ labels, times: z.array(z.int()), totals: numbers })),
+  omittedSeries: z.int(),
+});
+
+export const FlameGraphAnswer = z.object({
+  ...merged,
+  sum: z.number().describe('exact integer'),
+  functions,
+  depth: numbers,
+  start: numbers,
+  total: numbers,
+  self: numbers,
+  function: numbers.describe('rows of functions'),
+  omittedNodes: z.int(),
+  stats,
+});
+
+const top = { sum: z.number(), functions, self: numbers, total: numbers, omitted: z.int() };
+
+export const TopAnswer = z.object({
+  ...merged,
+  ...top,
+  stats,
+  groups: z.array(z.object({ labels, profiles: z.int(), ...top })).optional(),
+  omittedGroups: z.int().optional(),
+});

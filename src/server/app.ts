@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// Assembles the HTTP API: one plugin for each noun.
+import swagger from '@fastify/swagger';
+import Fastify, { type FastifyInstance } from 'fastify';
+import { jsonSchemaTransform, validatorCompiler } from 'fastify-type-provider-zod';
+import { StackwellError } from '../errors.js';
+import { discoveryRoutes } from './api/discovery.js';
+import { flamegraphRoutes } from './api/flamegraph.js';
+import { ingestRoutes } from './api/ingest.js';
+import { operationsRoutes } from './api/operations.js';
+import { pprofRoutes } from './api/pprof.js';
+import { pushRoutes } from './api/push.js';
+import { timelineRoutes } from './api/timeline.js';
+import { topRoutes } from './api/top.js';
+import type { Context, Log } from './context.js';
+import { errorBody, prepareErrorReply, requestError } from './errors.js';
+import { guard } from './guard.js';
+import { pageRoutes } from './page.js';
+
+/** A body must be here within this time: no one keeps its memory by sending slowly. */
+const REQUEST_TIMEOUT_MS = 120_000;
+
+export async function buildApp(
+  context: Context,
+  { log, remote }: { log: Log; remote: boolean },
+): Promise<FastifyInstance> {
+  const app = Fastify({
+    logger: false,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    forceCloseConnections: 'idle',
+    routerOptions: { maxParamLength: 1024 },
+    // Nothing but what takes profiles has a body, and that reads it by itself.
+    bodyLimit: 1024,
+  });
+  app.setValidatorCompiler(validatorCompiler);
+  // Answers are typed by the compiler; checking millions of numbers against a schema would only cost time.
+  app.setSerializerCompiler(() => data => JSON.stringify(data));
+  app.setErrorHandler((thrown, request, reply) => {
+    const error = requestError(thrown);
+    prepareErrorReply(error, request, reply, { metrics: context.metrics, log });
+    void reply.type('application/json; charset=utf-8').send(JSON.stringify(errorBody(error)));
+  });
+  app.setNotFoundHandler(request => {
+    throw new StackwellError('SW_NOT_FOUND', { path: request.url.split('?', 1)[0] });
+  });
+  app.addHook('onSend', async (_, reply) => {
+    reply.header('x-content-type-options', 'nosniff');
+    reply.header('referrer-policy', 'no-referrer');
+  });
+  guard(app, { hosts: context.config.hosts, remote });
+
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Stackwell',
+        description:
+          'Continuous profiling: takes pprof in, answers with flame graphs, tables, series and pprof.',
+        version: '1',
+      },
+      tags: [
+        { name: 'ingest', description: 'sending profiles' },
+        { name: 'discovery', description: 'what there is' },
+        { name: 'questions', description: 'merged profiles' },
+        { name: 'operations', description: 'running the server' },
+      ],
+    },
+    transform: jsonSchemaTransform,
+  });
+  await app.register(ingestRoutes, context);
+  await app.register(pushRoutes, { context, log });
+  await app.register(discoveryRoutes, context);
+  await app.register(flamegraphRoutes, context);
+  await app.register(topRoutes, context);
+  await app.register(timelineRoutes, context);
+  await app.register(pprofRoutes, context);
+  await app.register(operationsRoutes, context);
+  if (!(await pageRoutes(app))) log.warn({}, 'the page is not built: / is empty until script/build has run');
+  return app;
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whatever goes wrong in a request becomes one answer of the error table.
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { asStackwellError, StackwellError } from '../errors.js';
+import type { Log } from './context.js';
+import type { Metrics } from './metrics.js';
+
+/** Seconds after which it is worth trying again. */
+const RETRY_AFTER: Record<number, number> = { 503: 1, 507: 30 };
+
+export function retryAfter(error: StackwellError): string | null {
+  const seconds = RETRY_AFTER[error.status];
+  return seconds === undefined ? null : String(seconds);
+}
+
+/** Fastify's own errors are about the request, unless they are a 5xx. */
+export function requestError(error: unknown): StackwellError {
+  const { code, statusCode, message } = error as FastifyError;
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE')
+    return new StackwellError('SW_BODY_TOO_LARGE', { max: '?' }, error);
+  if (code === 'FST_ERR_VALIDATION' || (statusCode !== undefined && statusCode >= 400 && statusCode < 500))
+    if (!(error instanceof StackwellError))
+      return new StackwellError('SW_REQUEST_INVALID', { reason: message }, error);
+  return asStackwellError(error);
+}
+
+export function errorBody(error: StackwellError): object {
+  const { position } = error.details;
+  return typeof position === 'number' ? { ...error.toJSON(), position } : error.toJSON();
+}
+
+/** Counts it, logs what is ours to mend, and sets status and headers; the caller sends the body. */
+export function prepareErrorReply(
+  error: StackwellError,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { metrics, log }: { metrics: Metrics; log: Log },
+): void {
+  metrics.errors.inc({ code: error.code });
+  if (error.status >= 500 && error.status !== 503)
+    log.error({ err: error, method: request.method, url: request.url }, error.message);
+  reply.code(error.status);
+  const retry = retryAfter(error);
+  if (retry !== null) reply.header('retry-after', retry);
+  // What is left of a body that was refused is not read: the connection cannot be used again.
+  if (!request.raw.complete) reply.header('connection', 'close');
+}

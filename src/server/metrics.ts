@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { Store } from '../store/store.js';
+import type { InFlight } from './ingest/in-flight.js';
+import type { Writers } from './ingest/writers.js';
+
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+export class Metrics {
+  readonly registry = new Registry();
+  readonly profiles = new Counter({
+    name: 'stackwell_ingest_profiles_total',
+    help: 'Profiles received, by what became of them: stored, duplicate, refused.',
+    labelNames: ['result'] as const,
+    registers: [this.registry],
+  });
+  readonly ingestBytes = new Counter({
+    name: 'stackwell_ingest_bytes_total',
+    help: 'Bytes of pprof received, as sent.',
+    registers: [this.registry],
+  });
+  readonly ingestSeconds = new Histogram({
+    name: 'stackwell_ingest_seconds',
+    help: 'From a request whose body is complete until it is on disk.',
+    buckets: SECONDS,
+    registers: [this.registry],
+  });
+  readonly querySeconds = new Histogram({
+    name: 'stackwell_query_seconds',
+    help: 'Time of a question, by kind.',
+    labelNames: ['kind'] as const,
+    buckets: SECONDS,
+    registers: [this.registry],
+  });
+  readonly queryProfiles = new Counter({
+    name: 'stackwell_query_profiles_total',
+    help: 'Profiles merged for questions.',
+    registers: [this.registry],
+  });
+  readonly errors = new Counter({
+    name: 'stackwell_errors_total',
+    help: 'Requests answered with an error, by code.',
+    labelNames: ['code'] as const,
+    registers: [this.registry],
+  });
+  readonly expired = new Counter({
+    name: 'stackwell_expired_profiles_total',
+    help: 'Profiles deleted by retention.',
+    registers: [this.registry],
+  });
+
+  constructor(sources: { store: Store; inFlight: InFlight; writers: Writers }) {
+    const { store, inFlight, writers } = sources;
+    const gauge = (name: string, help: string, value: () => number) =>
+      new Gauge({
+        name,
+        help,
+        registers: [this.registry],
+        collect() {
+          this.set(value());
+        },
+      });
+    gauge('stackwell_ingest_inflight_bytes', 'Bytes of request bodies in memory.', () => inFlight.bytes);
+    gauge('stackwell_symbol_writers', 'Services whose known symbols are in memory.', () => writers.count);
+    gauge('stackwell_symbol_writer_bytes', 'Memory of known symbols.', () => writers.bytes);
+    const inStore = new Gauge({
+      name: 'stackwell_store_objects',
+      help: 'What is stored, by kind.',
+      labelNames: ['kind'] as const,
+      registers: [this.registry],
+    });
+    const oldest = new Gauge({
+      name: 'stackwell_store_oldest_seconds',
+      help: 'Start of the oldest profile, Unix time.',
+      registers: [this.registry],
+    });
+    new Gauge({
+      name: 'stackwell_store_bytes',
+      help: 'Bytes on disk.',
+      registers: [this.registry],
+      // One look at the store gives all three.
+      async collect() {
+        const stats = await store.stats();
+        this.set(stats.bytes);
+        for (const kind of ['profiles', 'segments', 'series'] as const) inStore.set({ kind }, stats[kind]);
+        oldest.set((stats.oldest ?? 0) / 1000);
+      },
+    });
+    collectDefaultMetrics({ register: this.registry });
+  }
+}

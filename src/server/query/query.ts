@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// Questions that need rows: bounded in number, and answered once where several ask the same at the same time.
+import type { ServerConfig } from '../../config/config.js';
+import type { Store } from '../../store/store.js';
+import { Gate } from '../gate.js';
+import type { Metrics } from '../metrics.js';
+import { SingleFlight } from '../single-flight.js';
+import { type Merged, merge } from './merge.js';
+import type { Question } from './question.js';
+import { Segments } from './segments.js';
+import { type Timeline, timeline } from './timeline.js';
+
+const AT_ONCE = 4;
+const WAITING = 128;
+
+export class Query {
+  readonly #sources;
+  readonly #gate = new Gate(AT_ONCE, WAITING, 'questions');
+  readonly #merges = new SingleFlight<Merged>();
+  readonly #answers = new SingleFlight<unknown>();
+  readonly #timelines = new SingleFlight<Timeline>();
+
+  constructor(
+    store: Store,
+    limits: ServerConfig['limits'],
+    private readonly metrics: Metrics,
+  ) {
+    this.#sources = { store, segments: new Segments(store), maxProfiles: limits.queryProfiles };
+  }
+
+  /** The merge that answers a question; shared by all who need it at the time. @throws SW_SERVER_BUSY */
+  merge(question: Question, groupBy: string[] = []): Promise<Merged> {
+    const key = JSON.stringify([question.selection, question.warnings, groupBy]);
+    return this.#merges.do(key, () =>
+      this.#gate.run(async () => {
+        const merged = await merge(this.#sources, question, groupBy);
+        this.metrics.queryProfiles.inc(merged.profiles);
+        return merged;
+      }),
+    );
+  }
+
+  /** What `render` makes of the merge; shared by all who ask for the same. `what` names it, with its parameters. */
+  answer<T>(
+    what: string,
+    question: Question,
+    groupBy: string[],
+    render: (merged: Merged) => Promise<T>,
+  ): Promise<T> {
+    const key = JSON.stringify([what, question.selection, question.warnings, groupBy]);
+    return this.#answers.do(key, async () => render(await this.merge(question, groupBy))) as Promise<T>;
+  }
+
+  timeline(question: Question, stepMs: number, groupBy: string[]): Promise<Timeline> {
+    const key = JSON.stringify([question.selection, question.warnings, stepMs, groupBy]);
+    return this.#timelines.do(key, () =>
+      this.#gate.run(() => timeline(this.#sources, question, stepMs, groupBy)),
+    );
+  }
+}

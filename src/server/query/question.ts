@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a request asks for, in terms of the store and of the engine.
+import { Matcher as NativeMatcher } from '#native/profile';
+import { asStackwellError, StackwellError } from '../../errors.js';
+import { type ParsedMatcher, parseSelector } from '../../profile/selector.js';
+import { parseRange } from '../../profile/time.js';
+import { type Matcher, ON_CPU, parseType, SAMPLE_LABELS } from '../../profile/types.js';
+import type { Selection, Store } from '../../store/store.js';
+
+/** As in the query string. */
+export interface RawQuestion {
+  type?: string | undefined;
+  query?: string | undefined;
+  from?: string | undefined;
+  until?: string | undefined;
+}
+
+export interface Question {
+  selection: Selection;
+  /** Type id, in every answer. */
+  type: string;
+  /** Unit of the sample type. */
+  unit: string;
+  warnings: string[];
+}
+
+const ALWAYS_SAMPLE = new Set<string>(SAMPLE_LABELS);
+/** Labels that profiles have by the data model: no need to ask the store which kind they are. */
+const ALWAYS_PROFILE = new Set([
+  'service_name',
+  'host',
+  'namespace',
+  'pod',
+  'container',
+  'container_id',
+  'image',
+  'deploy',
+  'build_id',
+  'session_id',
+]);
+
+/** Relative times end at the next full second, so that questions asked together are the same question. */
+export function currentSecond(): number {
+  return Math.ceil(Date.now() / 1000) * 1000;
+}
+
+/** Compiles regular expressions, so that a bad one is told with its position. @throws SW_QUERY_INVALID */
+function checkExpressions(matchers: ParsedMatcher[]): void {
+  for (const { op, value, position } of matchers) {
+    if (op === '=' || op === '!=') continue;
+    try {
+      new NativeMatcher(op, value);
+    } catch (error) {
+      const { details, message } = asStackwellError(error);
+      const reason = typeof details.reason === 'string' ? details.reason : message;
+      throw new StackwellError('SW_QUERY_INVALID', { reason: `${reason} (at ${position})`, position }, error);
+    }
+  }
+}
+
+/** Of all types. @throws SW_QUERY_INVALID, SW_TIME_INVALID */
+export async function parseSelection(
+  store: Store,
+  raw: RawQuestion,
+): Promise<{ selection: Selection; warnings: string[] }> {
+  const parsed = parseSelector(raw.query ?? '');
+  checkExpressions(parsed);
+  const range = parseRange(raw, currentSecond());
+  const warnings: string[] = [];
+  const matchers: Matcher[] = [];
+  const sampleMatchers: Matcher[] = [];
+  const isUnsure = ({ name }: Matcher) => !ALWAYS_SAMPLE.has(name) && !ALWAYS_PROFILE.has(name);
+  const names = parsed.some(isUnsure)
+    ? await store.labelNames({ matchers: [], ...range })
+    : { profile: [], sample: [] };
+  for (const { name, op, value } of parsed) {
+    const inSamples = names.sample.includes(name);
+    const inProfiles = names.profile.includes(name);
+    if (inSamples && inProfiles)
+      warnings.push(`${name} is a label of profiles and of samples here; the matcher is on profiles`);
+    const ofSamples = ALWAYS_SAMPLE.has(name) || (inSamples && !inProfiles);
+    (ofSamples ? sampleMatchers : matchers).push({ name, op, value });
+  }
+  return {
+    selection: {
+      matchers,
+      sampleMatchers,
+      ...range,
+      ...(raw.type === undefined || raw.type === '' ? {} : { type: raw.type }),
+    },
+    warnings,
+  };
+}
+
+/** Of one type. @throws SW_QUERY_INVALID, SW_TIME_INVALID, SW_REQUEST_INVALID */
+export async function parseQuestion(store: Store, raw: RawQuestion): Promise<Question> {
+  const type = raw.type || ON_CPU;
+  const parsed = parseType(type);
+  if (parsed === null)
+    throw new StackwellError('SW_REQUEST_INVALID', {
+      reason: `type: ${JSON.stringify(type)} is not name:sampleType:sampleUnit:periodType:periodUnit`,
+    });
+  return { type, unit: parsed.sampleUnit, ...(await parseSelection(store, { ...raw, type })) };
+}

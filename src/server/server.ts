@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+// The server as one call.
+import type { AddressInfo } from 'node:net';
+import { pino } from 'pino';
+import { durationMs, type ServerConfig } from '../config/config.js';
+import { asStackwellError, StackwellError } from '../errors.js';
+import { openEmbeddedStore } from '../store/embedded/embedded-store.js';
+import type { Store } from '../store/store.js';
+import { buildApp } from './app.js';
+import type { Log } from './context.js';
+import { isLoopback } from './guard.js';
+import { InFlight } from './ingest/in-flight.js';
+import { Ingest } from './ingest/ingest.js';
+import { Writers } from './ingest/writers.js';
+import { Metrics } from './metrics.js';
+import { Query } from './query/query.js';
+
+const RETENTION_EVERY_MS = 60_000;
+
+export interface RunningServer {
+  /** With the port that was given by the system where 0 was asked for. */
+  url: string;
+  /** Takes no more requests, finishes those under way, and puts everything into the store's file. */
+  close(): Promise<void>;
+}
+
+/** Standard output is for answers; a server's log goes to standard error, one JSON object a line. */
+function standardLog(): Log {
+  return pino({ level: 'info', base: null }, pino.destination(2));
+}
+
+/** @throws SW_USAGE */
+function parseListen(listen: string): { host: string; port: number } {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(listen);
+  const port = Number(match?.[3]);
+  if (match === null || port > 65_535)
+    throw new StackwellError('SW_USAGE', {
+      reason: `listen: ${JSON.stringify(listen)} is not address:port, e.g. 127.0.0.1:4040 or [::1]:4040`,
+    });
+  return { host: match[1] ?? match[2]!, port };
+}
+
+/**
+ * Opens the store and listens.
+ * @throws SW_DATA_DIR, SW_DISK_FULL, SW_STORE_DAMAGED, SW_PORT_TAKEN, SW_LISTEN_REMOTE, SW_NATIVE_MISSING, SW_USAGE
+ */
+export async function startServer(config: ServerConfig, options: { log?: Log } = {}): Promise<RunningServer> {
+  const { host, port } = parseListen(config.listen);
+  const remote = !isLoopback(host);
+  if (remote && !config.allowRemote) throw new StackwellError('SW_LISTEN_REMOTE', { address: config.listen });
+  const log = options.log ?? standardLog();
+  const store = await openEmbeddedStore(config.data);
+  try {
+    return await listen(store, config, { host, port, remote, log });
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+async function listen(
+  store: Store,
+  config: ServerConfig,
+  { host, port, remote, log }: { host: string; port: number; remote: boolean; log: Log },
+): Promise<RunningServer> {
+  const maxAge = durationMs(config.retention.maxAge);
+  const inFlight = new InFlight(config.limits.inflightBytes);
+  const writers = new Writers();
+  const metrics = new Metrics({ store, inFlight, writers });
+  const ingest = new Ingest(store, writers, { maxBytes: config.limits.profileBytes }, maxAge, metrics);
+  const query = new Query(store, config.limits, metrics);
+  const app = await buildApp({ config, store, inFlight, ingest, query, metrics }, { log, remote });
+  try {
+    await app.listen({ host, port });
+  } catch (error) {
+    await app.close();
+    const { code, message } = error as NodeJS.ErrnoException;
+    const reason = code === 'EADDRINUSE' ? 'something else listens there' : message;
+    throw new StackwellError('SW_PORT_TAKEN', { address: config.listen, reason }, error);
+  }
+
+  let expiring: Promise<void> | null = null;
+  const expire = async () => {
+    try {
+      const gone = await store.expire(
+        { maxAge: { 0: maxAge }, maxBytes: config.retention.maxBytes },
+        Date.now(),
+      );
+      metrics.expired.inc(gone.profiles);
+      if (gone.profiles > 0) log.info({ ...gone }, 'retention deleted profiles');
+    } catch (error) {
+      const known = asStackwellError(error);
+      log.error({ err: known, code: known.code }, `retention: ${known.message}`);
+    }
+  };
+  const timer = setInterval(() => {
+    expiring ??= expire().finally(() => {
+      expiring = null;
+    });
+  }, RETENTION_EVERY_MS);
+  timer.unref();
+
+  const address = app.server.address() as AddressInfo;
+  const url = `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`;
+  log.info({ url, data: config.data }, 'listening');
+  let closing: Promise<void> | null = null;
+  return {
+    url,
+    close: () => {
+      closing ??= (async () => {
+        clearInterval(timer);
+        await app.close();
+        await expiring;
+        await store.close();
+      })();
+      return closing;
+    },
+  };
+}
