@@ -5,6 +5,7 @@
 
 #include "columns.h"
 #include "job.h"
+#include "objects.h"
 
 namespace stackwell {
 namespace {
@@ -36,6 +37,9 @@ Napi::Value EncodeColumns(const Napi::CallbackInfo& info) {
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("decode", Napi::Function::New(env, DecodeColumns, "decode"));
   exports.Set("encode", Napi::Function::New(env, EncodeColumns, "encode"));
+  DefineSymbolWriter(env, exports);
+  DefineMatcher(env, exports);
+  DefineMerger(env, exports);
   return exports;
 }
 

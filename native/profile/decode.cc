@@ -285,6 +285,7 @@ class Decoder {
         EachNumber(field, [&](uint64_t id) {
           const int64_t row = profile_.location_ids.Find(id);
           if (row < 0) Invalid("there is no location " + std::to_string(id));
+          Check("frames", samples.location.size() + 1, limits_.AllFrames());
           samples.location.push_back(static_cast<uint32_t>(row));
         });
       } else if (field.number == 2) {

@@ -11,7 +11,7 @@ export interface Limits {
   maxLocations?: number; // default 1,000,000; also functions and mappings
   maxStrings?: number; // default 2,000,000
   maxStringBytes?: number; // one string, default 64 KiB
-  maxDepth?: number; // frames of one stack, default 1,024; deeper stacks keep their leaf end and are counted as truncated
+  maxDepth?: number; // frames of one stack, default 1,024, at most 32,768; deeper stacks keep their leaf end and are counted as truncated
   maxLabels?: number; // labels of one sample, default 64
 }
 
@@ -63,10 +63,15 @@ export interface ProfileColumns {
   labels: { key: Uint32Array; str: Uint32Array; num: BigInt64Array; numUnit: Uint32Array };
 }
 
-/** Decodes pprof: plain, gzip or several gzip members after each other. Unknown fields are skipped. */
+/**
+ * Decodes pprof: plain, gzip or several gzip members after each other. Unknown fields are skipped, text that is not
+ * UTF-8 is repaired with U+FFFD. Stacks come out whole, whatever `maxDepth` is. Rejects with SW_PPROF_INVALID
+ * (`details.reason`) or SW_PPROF_LIMIT (`details`: limit, value, max). Making `strings` takes the caller's thread about
+ * 0.2 us each.
+ */
 export function decode(data: Uint8Array, limits?: Limits): Promise<ProfileColumns>;
 
-/** Encodes pprof. `gzipLevel` 0 (default 1 … 9 as zlib) leaves it uncompressed. */
+/** Encodes pprof; rejects with SW_PPROF_INVALID where a reference has no row. `gzipLevel` 0 (default 1 … 9 as zlib) leaves it uncompressed. */
 export function encode(profile: ProfileColumns, options?: { gzipLevel?: number }): Promise<Uint8Array>;
 
 /** One profile of one sample type, ready for the store. Rows point into symbol segments. */
@@ -78,7 +83,7 @@ export interface StoredProfile {
   period: bigint;
   timeNanos: bigint;
   durationNanos: bigint;
-  /** Sum of the values. */
+  /** Sum of the values, exact: may be over 64 bits where the values are extreme. */
   total: bigint;
   /** Number of (stack, sample labels) rows. */
   rowCount: number;
@@ -86,10 +91,11 @@ export interface StoredProfile {
   segments: string[];
   /** Compressed (stack, sample labels, value) rows. Opaque outside the engine; format in docs/storage.md. */
   rows: Uint8Array;
-  /** Distinct values of each sample label, at most `maxFacetValues` each, largest share first. */
+  /** Distinct values of each sample label (strings; of numbers only pid, tid and thread_id), at most `maxFacetValues` each, largest share first. */
   facets: Record<string, string[]>;
   /** Names of the facets that had more values than that, with how many were left out. */
   facetsOmitted: Record<string, number>;
+  /** Without those that give reasons (docs/pprof.md): these are kept with the locations. */
   comments: string[];
 }
 
@@ -106,9 +112,11 @@ export interface Batch {
 /**
  * Turns pprof into rows and symbol segments for one service and one UTC day. It remembers, bounded, which stacks are in
  * segments that the store has acknowledged, so that symbols are written once. Calls may overlap: a stack that is in
- * flight twice is written twice, and merges again when it is read.
+ * flight twice is written twice, and merges again when it is read. A profile names at most 17 segments: stacks that are
+ * spread over more are written again. A ticket that is never answered is rolled back after 1,024 others.
  */
 export class SymbolWriter {
+  /** Defaults: 100,000 stacks (and as many label sets), 64 values. */
   constructor(options?: { maxStacks?: number; maxFacetValues?: number });
   add(pprof: Uint8Array, limits?: Limits): Promise<Batch>;
   /** The store has the segment of this batch on disk: its stacks count as known from now on. */
@@ -167,23 +175,39 @@ export interface TopColumns {
   total: Float64Array;
 }
 
-/** Sums rows over any number of profiles. Its memory grows with distinct stacks, not with profiles. */
+/**
+ * Sums rows over any number of profiles. Its memory grows with distinct stacks, not with profiles. Sums are exact (128
+ * bits inside), so that they do not depend on the order of profiles. Calls may overlap: they run in the order in which
+ * they were made.
+ */
 export class Merger {
-  constructor(options?: { matchers?: SampleMatcher[]; limits?: Limits });
+  /**
+   * `sampleLabels` keeps rows of one stack with different sample labels apart, which costs time and memory and is needed
+   * for `pprof({ sampleLabels: true })` only; matchers and `sumBy` work without.
+   */
+  constructor(options?: { matchers?: SampleMatcher[]; sampleLabels?: boolean; limits?: Limits });
   /** Needed before rows that point into it. A damaged segment throws SW_SEGMENT_DAMAGED and changes nothing. */
   addSegment(id: string, bytes: Uint8Array): Promise<void>;
+  /** Whether an `addSegment` for it has resolved. */
   hasSegment(id: string): boolean;
-  /** All profiles of one call must have the same sample type. A damaged profile is left out and its position returned. */
+  /**
+   * All profiles must have the same sample type. A profile that is damaged, or names a segment that was not added, is
+   * left out and its position returned.
+   */
   addProfiles(profiles: { segments: string[]; rows: Uint8Array }[]): Promise<{ damaged: number[] }>;
   /** A whole pprof file, for tools that have no store. `sampleType` picks the value column (default: the last). */
   addPprof(data: Uint8Array, options?: { sampleType?: string }): Promise<void>;
-  /** Distinct rows and stacks so far, and bytes of memory. */
-  readonly size: { rows: number; stacks: number; bytes: number };
+  /** Distinct rows and stacks, bytes of memory, and stacks of `addPprof` that were cut at `maxDepth`, after the last call that resolved. */
+  readonly size: { rows: number; stacks: number; bytes: number; truncated: number };
+  /** Children are in the order of their names, 'other' last. At most `maxNodes` rows, and never fewer than 2. */
   flamegraph(options?: { maxNodes?: number }): Promise<FlameColumns>;
   top(): Promise<TopColumns>;
-  /** Sum by value of one sample label. */
+  /** Sum by value of one sample label ('' for rows without it); a sum over 64 bits is the greatest number of 64 bits. */
   sumBy(label: string): Promise<{ value: string[]; total: BigInt64Array }>;
-  /** Merged profile, gzip-compressed, with mappings, build ids, lines and inlined frames; leaf complete. */
+  /**
+   * Merged profile, gzip-compressed, with mappings, build ids, lines and inlined frames; leaf complete. Reasons of unnamed
+   * frames are added to the comments. A sum over 64 bits becomes several samples, so that the total is right.
+   */
   pprof(options: {
     sampleType: string;
     sampleUnit: string;
@@ -193,7 +217,7 @@ export class Merger {
     timeNanos: bigint;
     durationNanos: bigint;
     comments?: string[];
-    /** Keep sample labels (pid, thread_name, …) as pprof labels; else rows of one stack are summed. */
+    /** Keep sample labels (pid, thread_name, …) as pprof labels; else rows of one stack are summed. Needs `sampleLabels` of the constructor. */
     sampleLabels?: boolean;
   }): Promise<Uint8Array>;
 }

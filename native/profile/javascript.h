@@ -4,6 +4,7 @@
 
 #include <napi.h>
 
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,6 +33,7 @@ Napi::Value ToColumn(Napi::Env env, std::vector<T>&& column) {
 }
 
 constexpr napi_typedarray_type ArrayType(uint8_t) { return napi_uint8_array; }
+constexpr napi_typedarray_type ArrayType(uint16_t) { return napi_uint16_array; }
 constexpr napi_typedarray_type ArrayType(int32_t) { return napi_int32_array; }
 constexpr napi_typedarray_type ArrayType(uint32_t) { return napi_uint32_array; }
 constexpr napi_typedarray_type ArrayType(int64_t) { return napi_bigint64_array; }

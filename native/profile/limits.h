@@ -20,6 +20,7 @@ struct Limits {
   // Two bytes of input can make twenty of columns (an empty label, line or value). What is counted for each
   // sample or location is therefore bounded in all, too.
   uint64_t AllLabels() const { return 8 * max_samples; }
+  uint64_t AllFrames() const { return 32 * max_samples; }
   uint64_t AllValues() const { return 8 * max_samples; }
   uint64_t AllLines() const { return 4 * max_locations; }
 };

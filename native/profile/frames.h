@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "symbols.h"
+
+namespace stackwell {
+
+/// What a reader sees of a location: functions without lines and addresses. A frame with a name is identified
+/// by (name, file), one without by (base name of the mapping, reason). `symbols` must outlive it.
+class Frames {
+ public:
+  explicit Frames(const SymbolColumns& symbols);
+
+  /// Frames of a location, the outermost function first.
+  std::span<const uint32_t> Of(uint32_t location) const {
+    return {frames_.data() + offset_[location], frames_.data() + offset_[location + 1]};
+  }
+  size_t size() const { return rows_.size(); }
+  /// Place of a frame in the order of names: the same for whatever order the profiles came in.
+  uint32_t Rank(uint32_t frame) const { return rank_[frame]; }
+
+  std::string_view Name(uint32_t frame) const { return rows_[frame].name; }
+  std::string_view File(uint32_t frame) const { return rows_[frame].file; }
+  std::string_view Module(uint32_t frame) const { return rows_[frame].module; }
+  std::string_view Reason(uint32_t frame) const { return rows_[frame].reason; }
+
+ private:
+  struct Row {
+    std::string name;
+    std::string_view file, module, reason;
+  };
+
+  void Order();
+
+  std::vector<uint32_t> offset_;
+  std::vector<uint32_t> frames_;
+  std::vector<Row> rows_;
+  std::vector<uint32_t> rank_;
+};
+
+}  // namespace stackwell

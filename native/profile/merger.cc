@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "merger.h"
+
+#include <algorithm>
+
+#include "canonical.h"
+#include "facets.h"
+#include "hash.h"
+
+namespace stackwell {
+
+void Merger::AddSegment(const std::string& id, Span bytes) {
+  if (segments_.contains(id)) return;
+  const DecodedSegment segment = DecodeSegment(id, bytes);
+  Remap& remap = segments_[id] = symbols_.Absorb(segment.symbols);
+  segment_bytes_ += (remap.nodes.size() + remap.label_sets.size()) * sizeof(uint32_t);
+}
+
+bool Merger::AddProfile(const Input& input) {
+  std::vector<const Remap*> remaps;
+  for (const auto& id : input.segments) {
+    const auto found = segments_.find(id);
+    if (found == segments_.end()) return false;
+    remaps.push_back(&found->second);
+  }
+  try {
+    DecodeRows({input.rows.data(), input.rows.data() + input.rows.size()},
+               static_cast<uint32_t>(remaps.size()), scratch_);
+  } catch (const Failure&) {
+    return false;
+  }
+  // All of it is checked before any of it is added.
+  scratch_cells_.resize(scratch_.size());
+  for (size_t i = 0; i < scratch_.size(); i++) {
+    const Row& row = scratch_[i];
+    const auto& nodes = remaps[row.stack.segment]->nodes;
+    const auto& label_sets = remaps[row.label_set.segment]->label_sets;
+    if (row.stack.row >= nodes.size() || row.label_set.row >= label_sets.size()) return false;
+    scratch_cells_[i] = {nodes[row.stack.row], label_sets[row.label_set.row]};
+  }
+  for (size_t i = 0; i < scratch_.size(); i++) Add(scratch_cells_[i], scratch_[i].value);
+  return true;
+}
+
+void Merger::AddPprof(Span data, const std::string& sample_type) {
+  const Profile profile = Decode(data, limits_);
+  const size_t types = profile.sample_types.size();
+  if (types == 0) Invalid("it has no sample type");
+  size_t column = types - 1;
+  if (!sample_type.empty()) {
+    column = 0;
+    while (column < types && profile.strings[profile.sample_types[column].type] != sample_type) column++;
+    if (column == types) BadQuery("the profile has no sample type " + sample_type);
+  }
+  const Canonical canonical(profile, limits_.max_depth);
+  truncated_ += canonical.truncated();
+  Naming naming(canonical, symbols_);
+  std::vector<uint32_t> nodes, label_sets;
+  for (uint32_t i = 0; i < canonical.stack_count(); i++) nodes.push_back(naming.Node(i));
+  for (uint32_t i = 0; i < canonical.label_set_count(); i++) label_sets.push_back(naming.LabelSet(i));
+  for (size_t sample = 0; sample < profile.samples.size(); sample++)
+    Add({nodes[canonical.StackOf(sample)], label_sets[canonical.LabelSetOf(sample)]},
+        profile.samples.values[sample * types + column]);
+}
+
+void Merger::Add(Cell cell, int64_t value) {
+  if (value == 0 || (!matchers_.empty() && !Matches(cell.label_set))) return;
+  if (cell.node >= node_sums_.size()) {
+    node_sums_.resize(symbols().nodes.size());
+    node_seen_.resize(symbols().nodes.size());
+  }
+  if (cell.label_set >= label_set_sums_.size()) label_set_sums_.resize(symbols().label_set_count());
+  sum_ += value;
+  node_sums_[cell.node] += value;
+  label_set_sums_[cell.label_set] += value;
+  if (!node_seen_[cell.node]) {
+    node_seen_[cell.node] = true;
+    stacks_++;
+  }
+  if (!keep_labels_) return;
+  const uint64_t hash = Mix(uint64_t{cell.node} << 32 | cell.label_set, ProcessSeed());
+  uint32_t row = cell_table_.Find(hash, [&](uint32_t r) { return cells_[r] == cell; });
+  if (row == IndexTable::kNone) {
+    row = static_cast<uint32_t>(cells_.size());
+    cell_table_.Insert(hash, row);
+    cells_.push_back(cell);
+    cell_sums_.push_back(0);
+  }
+  cell_sums_[row] += value;
+}
+
+// Rows without the label match as ''. Of several values one must match; none may be what a negative matcher
+// names.
+bool Merger::Matches(uint32_t label_set) {
+  if (label_set >= verdicts_.size()) verdicts_.resize(symbols().label_set_count(), Verdict::kNotAsked);
+  Verdict& verdict = verdicts_[label_set];
+  if (verdict == Verdict::kNotAsked) {
+    verdict = Verdict::kYes;
+    for (const auto& [name, matcher] : matchers_) {
+      size_t values = 0, matching = 0;
+      for (const auto& label : symbols().LabelsOf(label_set)) {
+        if (symbols().strings[label.key] != name) continue;
+        values++;
+        matching += matcher.Test(
+            LabelText(symbols().strings[label.str], label.num, symbols().strings[label.num_unit]));
+      }
+      const bool ok = values == 0 ? matcher.Test("") : matcher.negative() ? matching == values : matching > 0;
+      if (!ok) verdict = Verdict::kNo;
+    }
+  }
+  return verdict == Verdict::kYes;
+}
+
+size_t Merger::bytes() const {
+  return symbols_.bytes() + segment_bytes_ +
+         (node_sums_.capacity() + label_set_sums_.capacity()) * sizeof(Sum) +
+         cells_.capacity() * (sizeof(Cell) + sizeof(Sum)) + cell_table_.bytes() +
+         scratch_.capacity() * (sizeof(Row) + sizeof(Cell));
+}
+
+}  // namespace stackwell

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "matcher.h"
+#include "profile.h"
+#include "rows.h"
+#include "segment.h"
+#include "sum.h"
+#include "symbols.h"
+
+namespace stackwell {
+
+struct LabelMatcher {
+  std::string name;
+  Matcher matcher;
+};
+
+/// The Merger of index.d.ts, without its queue: one thread at a time.
+class Merger {
+ public:
+  /// A row of one profile: one stack with one label set.
+  struct Cell {
+    uint32_t node;
+    uint32_t label_set;
+    bool operator==(const Cell&) const = default;
+  };
+  struct Input {
+    std::vector<std::string> segments;
+    Bytes rows;
+  };
+
+  Merger(std::vector<LabelMatcher> matchers, bool keep_labels, const Limits& limits)
+      : matchers_(std::move(matchers)), keep_labels_(keep_labels), limits_(limits) {}
+
+  /// Nothing when it is there. Throws Damaged and changes nothing.
+  void AddSegment(const std::string& id, Span bytes);
+  /// False, with nothing changed, when the rows are damaged or name what no added segment has.
+  bool AddProfile(const Input& input);
+  /// `sample_type` '' is the last one. Throws Failure and changes nothing.
+  void AddPprof(Span data, const std::string& sample_type);
+
+  const SymbolColumns& symbols() const { return symbols_.columns(); }
+  Sum sum() const { return sum_; }
+  /// By node; may be shorter than there are nodes.
+  const std::vector<Sum>& node_sums() const { return node_sums_; }
+  /// By label set; may be shorter than there are label sets.
+  const std::vector<Sum>& label_set_sums() const { return label_set_sums_; }
+  bool keep_labels() const { return keep_labels_; }
+  /// With keep_labels only.
+  const std::vector<Cell>& cells() const { return cells_; }
+  const std::vector<Sum>& cell_sums() const { return cell_sums_; }
+
+  size_t stacks() const { return stacks_; }
+  size_t rows() const { return keep_labels_ ? cells_.size() : stacks_; }
+  uint64_t truncated() const { return truncated_; }
+  size_t bytes() const;
+
+ private:
+  void Add(Cell cell, int64_t value);
+  bool Matches(uint32_t label_set);
+
+  const std::vector<LabelMatcher> matchers_;
+  const bool keep_labels_;
+  const Limits limits_;
+  Symbols symbols_;
+  std::unordered_map<std::string, Remap> segments_;
+  size_t segment_bytes_ = 0;
+
+  Sum sum_ = 0;
+  std::vector<Sum> node_sums_, label_set_sums_;
+  std::vector<bool> node_seen_;
+  std::vector<Cell> cells_;
+  std::vector<Sum> cell_sums_;
+  IndexTable cell_table_;
+  size_t stacks_ = 0;
+  uint64_t truncated_ = 0;
+
+  enum class Verdict : uint8_t { kNotAsked, kYes, kNo };
+  std::vector<Verdict> verdicts_;  // of the matchers, by label set
+
+  // Memory that is used again for each profile.
+  std::vector<Row> scratch_;
+  std::vector<Cell> scratch_cells_;
+};
+
+}  // namespace stackwell

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <map>
+#include <memory>
+#include <unordered_set>
+
+#include "export.h"
+#include "facets.h"
+#include "job.h"
+#include "merger.h"
+#include "objects.h"
+#include "tree.h"
+
+namespace stackwell {
+namespace {
+
+constexpr napi_type_tag kTag{0x9a5c1e1f7f0b4c13, 0x8d2f5b6a3e0c9d03};
+constexpr uint64_t kMostSegmentBytes = 1ull << 30;
+
+Napi::Object ToFunctions(Napi::Env env, const FunctionColumns& functions) {
+  auto object = Napi::Object::New(env);
+  object.Set("name", ToStrings(env, functions.name));
+  object.Set("file", ToStrings(env, functions.file));
+  object.Set("module", ToStrings(env, functions.module));
+  object.Set("reason", ToStrings(env, functions.reason));
+  return object;
+}
+
+Napi::Object ToFlame(Napi::Env env, FlameColumns&& flame, Sum sum) {
+  auto object = Napi::Object::New(env);
+  object.Set("sum", ToBigInt(env, sum));
+  object.Set("functions", ToFunctions(env, flame.functions));
+  object.Set("depth", ToColumn(env, std::move(flame.depth)));
+  object.Set("start", ToColumn(env, std::move(flame.start)));
+  object.Set("total", ToColumn(env, std::move(flame.total)));
+  object.Set("self", ToColumn(env, std::move(flame.self)));
+  object.Set("function", ToColumn(env, std::move(flame.function)));
+  object.Set("omittedNodes", flame.omitted_nodes);
+  return object;
+}
+
+Napi::Object ToTop(Napi::Env env, TopColumns&& top, Sum sum) {
+  auto object = Napi::Object::New(env);
+  object.Set("sum", ToBigInt(env, sum));
+  object.Set("functions", ToFunctions(env, top.functions));
+  object.Set("self", ToColumn(env, std::move(top.self)));
+  object.Set("total", ToColumn(env, std::move(top.total)));
+  return object;
+}
+
+std::vector<LabelMatcher> FromMatchers(const Napi::Value& value) {
+  std::vector<LabelMatcher> matchers;
+  if (value.IsUndefined()) return matchers;
+  if (!value.IsArray()) throw Napi::TypeError::New(value.Env(), "matchers is not an array");
+  const auto list = value.As<Napi::Array>();
+  for (uint32_t i = 0; i < list.Length(); i++) {
+    const Napi::Object matcher = AsObject(list.Get(i), "a matcher");
+    matchers.push_back({AsString(matcher.Get("name"), "name of a matcher"),
+                        Matcher(AsString(matcher.Get("op"), "op of a matcher"),
+                                AsString(matcher.Get("value"), "value of a matcher"))});
+  }
+  return matchers;
+}
+
+std::vector<std::string> FromStrings(const Napi::Value& value, const char* what) {
+  if (!value.IsArray()) throw Napi::TypeError::New(value.Env(), std::string(what) + " is not an array");
+  const auto list = value.As<Napi::Array>();
+  std::vector<std::string> strings;
+  for (uint32_t i = 0; i < list.Length(); i++) strings.push_back(AsString(list.Get(i), what));
+  return strings;
+}
+
+Span SpanOf(const Bytes& bytes) { return {bytes.data(), bytes.data() + bytes.size()}; }
+
+/// Sums by value of one label; label sets without it count as ''.
+std::map<std::string, Sum> SumBy(const Merger& merger, const std::string& name) {
+  const SymbolColumns& symbols = merger.symbols();
+  std::map<std::string, Sum> sums;
+  for (uint32_t i = 0; i < merger.label_set_sums().size(); i++) {
+    if (merger.label_set_sums()[i] == 0) continue;
+    std::string text;
+    for (const auto& label : symbols.LabelsOf(i)) {
+      if (symbols.strings[label.key] != name) continue;
+      text = LabelText(symbols.strings[label.str], label.num, symbols.strings[label.num_unit]);
+      break;  // the first of several values: each row counts once
+    }
+    sums[text] += merger.label_set_sums()[i];
+  }
+  return sums;
+}
+
+class MergerObject : public Napi::ObjectWrap<MergerObject> {
+ public:
+  static void Define(Napi::Env env, Napi::Object exports) {
+    exports.Set("Merger", DefineClass(env, "Merger",
+                                      {InstanceMethod<&MergerObject::AddSegment>("addSegment"),
+                                       InstanceMethod<&MergerObject::HasSegment>("hasSegment"),
+                                       InstanceMethod<&MergerObject::AddProfiles>("addProfiles"),
+                                       InstanceMethod<&MergerObject::AddPprof>("addPprof"),
+                                       InstanceAccessor<&MergerObject::Size>("size"),
+                                       InstanceMethod<&MergerObject::Flamegraph>("flamegraph"),
+                                       InstanceMethod<&MergerObject::TopFunctions>("top"),
+                                       InstanceMethod<&MergerObject::SumByLabel>("sumBy"),
+                                       InstanceMethod<&MergerObject::Pprof>("pprof")}));
+  }
+
+  explicit MergerObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<MergerObject>(info) {
+    info.This().As<Napi::Object>().TypeTag(&kTag);
+    Thrown(info.Env(), [&] {
+      const Napi::Object options = OptionalObject(info.Env(), info[0]);
+      limits_ = FromLimits(info.Env(), options.Get("limits"));
+      merger_ = std::make_unique<Merger>(FromMatchers(options.Get("matchers")),
+                                         OptionalFlag(options, "sampleLabels"), limits_);
+    });
+  }
+
+ private:
+  struct Counts {
+    size_t rows = 0, stacks = 0, bytes = 0;
+    uint64_t truncated = 0;
+  };
+
+  /// Runs `work` after what was asked before it; what it returns makes the result.
+  Napi::Value Run(const Napi::CallbackInfo& info, Work work) {
+    // The finishing half runs on JavaScript's thread while the next job may already change the merger: what
+    // `size` tells is therefore taken by the job itself.
+    return Job::Start(
+        info.Env(),
+        [this, work = std::move(work)]() -> Finish {
+          Finish finish = work();
+          const Counts counts{merger_->rows(), merger_->stacks(), merger_->bytes(), merger_->truncated()};
+          return [this, counts, finish = std::move(finish)](Napi::Env env) {
+            counts_ = counts;
+            return finish(env);
+          };
+        },
+        info.This().As<Napi::Object>(), &queue_);
+  }
+
+  void CheckThis(const Napi::CallbackInfo& info) {
+    if (!info.This().As<Napi::Object>().CheckTypeTag(&kTag))
+      throw Napi::TypeError::New(info.Env(), "this is not a Merger");
+  }
+
+  Napi::Value AddSegment(const Napi::CallbackInfo& info) {
+    CheckThis(info);
+    return Promised(info.Env(), [&] {
+      const std::string id = AsString(info[0], "the id");
+      return Run(info, [this, id, bytes = FromBytes(info[1], kMostSegmentBytes)]() -> Finish {
+        merger_->AddSegment(id, SpanOf(bytes));
+        return [this, id](Napi::Env env) {
+          segments_.insert(id);
+          return env.Undefined();
+        };
+      });
+    });
+  }
+
+  Napi::Value HasSegment(const Napi::CallbackInfo& info) {
+    CheckThis(info);
+    return Napi::Boolean::New(info.Env(), segments_.contains(AsString(info[0], "the id")));
+  }
+
+  Napi::Value AddProfiles(const Napi::CallbackInfo& info) {
+    CheckThis(info);
+    return Promised(info.Env(), [&] {
+      if (!info[0].IsArray()) throw Napi::TypeError::New(info.Env(), "profiles is not an array");
+      const auto list = info[0].As<Napi::Array>();
+      auto inputs = std::make_shared<std::vector<Merger::Input>>(list.Length());
+      for (uint32_t i = 0; i < inputs->size(); i++) {
+        Napi::HandleScope scope(info.Env());
+        const Napi::Object profile = AsObject(list.Get(i), "a profile");
+        (*inputs)[i] = {FromStrings(profile.Get("segments"), "segments"),
+                        FromBytes(profile.Get("rows"), kMostSegmentBytes)};
+      }
+      return Run(info, [this, inputs]() -> Finish {
+        std::vector<double> damaged;
+        for (size_t i = 0; i < inputs->size(); i++)
+          if (!merger_->AddProfile((*inputs)[i])) damaged.push_back(static_cast<double>(i));
+        return [damaged](Napi::Env env) {
+          auto positions = Napi::Array::New(env, damaged.size());
+          for (uint32_t i = 0; i < damaged.size(); i++) positions.Set(i, damaged[i]);
+          auto object = Napi::Object::New(env);
+          object.Set("damaged", positions);
+          return object;
+        };
+      });
+    });
+  }
+
+  Napi::Value AddPprof(const Napi::CallbackInfo& info) {
+    CheckThis(info);
+    return Promised(info.Env(), [&] {
+      const Napi::Value type = OptionalObject(info.Env(), info[1]).Get("sampleType");
+      const std::string sample_type = type.IsUndefined() ? "" : AsString(type, "sampleType");
+      return Run(info, [this, sample_type, data = FromBytes(info[0], limits_.max_bytes)]() -> Finish {
+        merger_->AddPprof(SpanOf(data), sample_type);
+        return [](Napi::Env env) { return env.Undefined(); };
+      });
+    });
+  }
+
+  Napi::Value Size(const Napi::CallbackInfo& info) {
+    CheckThis(info);
+    auto size = Napi::Object::New(info.Env());
+    size.Set("rows", static_cast<double>(counts_.rows));
+    size.Set("stacks", static_cast<double>(counts_.stacks));
+    size.Set("bytes", static_cast<double>(counts_.bytes));
+    size.Set("truncated", static_cast<double>(counts_.truncated));
+    return size;
+  }
+
+  Napi::Value Flamegraph(const Napi::CallbackInfo& info) {
+    CheckThis(info);
+    return Promised(info.Env(), [&] {
+      const Napi::Object options = OptionalObject(info.Env(), info[0]);
+      const size_t max_nodes = OptionalCount(options, "maxNodes", UINT32_MAX, 1, UINT32_MAX);
+      return Run(info, [this, max_nodes]() -> Finish {
+        const Frames frames(merger_->symbols());
+        const Tree tree = BuildTree(merger_->symbols(), frames, merger_->node_sums());
+        // One node is the root, and with it goes the 'other' that holds all the rest.
+        auto flame = std::make_shared<FlameColumns>(Layout(tree, frames, std::max<size_t>(2, max_nodes)));
+        const Sum sum = merger_->sum();
+        return [flame, sum](Napi::Env env) { return ToFlame(env, std::move(*flame), sum); };
+      });
+    });
+  }
+
+  Napi::Value TopFunctions(const Napi::CallbackInfo& info) {
+    CheckThis(info);
+    return Promised(info.Env(), [&] {
+      return Run(info, [this]() -> Finish {
+        const Frames frames(merger_->symbols());
+        auto top = std::make_shared<TopColumns>(
+            Top(BuildTree(merger_->symbols(), frames, merger_->node_sums()), frames));
+        const Sum sum = merger_->sum();
+        return [top, sum](Napi::Env env) { return ToTop(env, std::move(*top), sum); };
+      });
+    });
+  }
+
+  Napi::Value SumByLabel(const Napi::CallbackInfo& info) {
+    CheckThis(info);
+    return Promised(info.Env(), [&] {
+      const std::string label = AsString(info[0], "the label");
+      return Run(info, [this, label]() -> Finish {
+        auto values = std::make_shared<std::vector<std::string>>();
+        auto totals = std::make_shared<std::vector<int64_t>>();
+        for (const auto& [value, sum] : SumBy(*merger_, label)) {
+          values->push_back(value);
+          totals->push_back(Saturate(sum));
+        }
+        return [values, totals](Napi::Env env) {
+          auto object = Napi::Object::New(env);
+          object.Set("value", ToStrings(env, *values));
+          object.Set("total", ToColumn(env, std::move(*totals)));
+          return object;
+        };
+      });
+    });
+  }
+
+  Napi::Value Pprof(const Napi::CallbackInfo& info) {
+    CheckThis(info);
+    return Promised(info.Env(), [&] {
+      const Napi::Object given = AsObject(info[0], "options");
+      ExportOptions options;
+      options.sample_type = AsString(given.Get("sampleType"), "sampleType");
+      options.sample_unit = AsString(given.Get("sampleUnit"), "sampleUnit");
+      options.period_type = AsString(given.Get("periodType"), "periodType");
+      options.period_unit = AsString(given.Get("periodUnit"), "periodUnit");
+      options.period = AsInt64(given.Get("period"), "period");
+      options.time_nanos = AsInt64(given.Get("timeNanos"), "timeNanos");
+      options.duration_nanos = AsInt64(given.Get("durationNanos"), "durationNanos");
+      if (!given.Get("comments").IsUndefined())
+        options.comments = FromStrings(given.Get("comments"), "comments");
+      options.sample_labels = OptionalFlag(given, "sampleLabels");
+      if (options.sample_labels && !merger_->keep_labels())
+        throw Napi::TypeError::New(info.Env(),
+                                   "sample labels were not kept: new Merger({ sampleLabels: true })");
+      return Run(info, [this, options]() -> Finish {
+        auto bytes = std::make_shared<Bytes>(Encode(Export(*merger_, options), 1));
+        return [bytes](Napi::Env env) { return ToColumn(env, std::move(*bytes)); };
+      });
+    });
+  }
+
+  // Used by the jobs of queue_ only, one at a time; each keeps this object alive.
+  std::unique_ptr<Merger> merger_;
+  SerialQueue queue_;
+  Limits limits_;
+  // Of JavaScript's thread: what the jobs that have ended left.
+  Counts counts_;
+  std::unordered_set<std::string> segments_;
+};
+
+}  // namespace
+
+void DefineMerger(Napi::Env env, Napi::Object exports) { MergerObject::Define(env, exports); }
+
+}  // namespace stackwell

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+#include "symbols.h"
+#include "varint.h"
+#include "wire.h"
+
+namespace stackwell {
+
+struct EncodedSegment {
+  /// Hex of the hash of the uncompressed content.
+  std::string id;
+  Bytes bytes;
+};
+
+/// Symbols as they are stored; the format is in docs/storage.md. The same symbols give the same bytes.
+EncodedSegment EncodeSegment(const SymbolColumns& symbols);
+
+struct DecodedSegment {
+  // What `symbols.strings` points into.
+  Bytes content;
+  SymbolColumns symbols;
+};
+
+/// Throws Damaged unless `bytes` is a segment whose content has this id, every reference in it has its row,
+/// and no stack has more than kDeepest frames.
+DecodedSegment DecodeSegment(const std::string& id, Span bytes);
+
+}  // namespace stackwell

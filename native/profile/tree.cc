@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tree.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "hash.h"
+#include "index_table.h"
+
+namespace stackwell {
+namespace {
+
+constexpr uint32_t kRoot = 0;
+
+/// Nodes in the order in which stacks need them: parents before children, otherwise any.
+Tree Grow(const SymbolColumns& symbols, const Frames& frames, const std::vector<Sum>& sums) {
+  // Symbols hold more stacks than one query selects: only paths to those with a value are taken.
+  std::vector<bool> used(sums.size());
+  for (size_t i = sums.size(); i-- > 1;) {
+    if (sums[i] != 0) used[i] = true;
+    if (used[i]) used[symbols.nodes[i].parent] = true;
+  }
+  Tree tree;
+  const auto add = [&](uint32_t parent, uint32_t frame) {
+    tree.parent.push_back(parent);
+    tree.frame.push_back(frame);
+    tree.child_count.push_back(0);
+    tree.self.push_back(0);
+    return static_cast<uint32_t>(tree.parent.size() - 1);
+  };
+  add(kRoot, 0);
+  IndexTable table;
+  const auto child = [&](uint32_t parent, uint32_t frame) {
+    const uint64_t hash = Mix(uint64_t{parent} << 32 | frame, ProcessSeed());
+    uint32_t node = table.Find(
+        hash, [&](uint32_t row) { return tree.parent[row] == parent && tree.frame[row] == frame; });
+    if (node == IndexTable::kNone) {
+      node = add(parent, frame);
+      tree.child_count[parent]++;
+      table.Insert(hash, node);
+    }
+    return node;
+  };
+  std::vector<uint32_t> place(sums.size());
+  if (!sums.empty()) tree.self[kRoot] = sums[0];
+  for (size_t i = 1; i < sums.size(); i++) {
+    if (!used[i]) continue;
+    uint32_t node = place[symbols.nodes[i].parent];
+    for (const uint32_t frame : frames.Of(symbols.nodes[i].location)) node = child(node, frame);
+    place[i] = node;
+    tree.self[node] += sums[i];
+  }
+  tree.total = tree.self;
+  for (size_t i = tree.size(); i-- > 1;) tree.total[tree.parent[i]] += tree.total[i];
+  return tree;
+}
+
+/// Preorder of `tree`, siblings by rank: two counting sorts, no comparison of names.
+std::vector<uint32_t> Preorder(const Tree& tree, const Frames& frames) {
+  const size_t size = tree.size();
+  std::vector<uint32_t> by_rank(size - 1);
+  std::vector<uint32_t> at(frames.size() + 1);
+  for (size_t i = 1; i < size; i++) at[frames.Rank(tree.frame[i]) + 1]++;
+  std::partial_sum(at.begin(), at.end(), at.begin());
+  for (uint32_t i = 1; i < size; i++) by_rank[at[frames.Rank(tree.frame[i])]++] = i;
+
+  std::vector<uint32_t> first(size + 1);
+  for (size_t i = 0; i < size; i++) first[i + 1] = first[i] + tree.child_count[i];
+  std::vector<uint32_t> children(size - 1);
+  std::vector<uint32_t> next(first.begin(), first.end() - 1);
+  for (const uint32_t node : by_rank) children[next[tree.parent[node]]++] = node;
+
+  std::vector<uint32_t> order;
+  order.reserve(size);
+  std::vector<uint32_t> open{kRoot};
+  while (!open.empty()) {
+    const uint32_t node = open.back();
+    open.pop_back();
+    order.push_back(node);
+    for (uint32_t i = first[node + 1]; i-- > first[node];) open.push_back(children[i]);
+  }
+  return order;
+}
+
+Sum Absolute(Sum value) { return value < 0 ? -value : value; }
+
+/// Which nodes to show: those with the greatest totals, as long as they and the 'other' nodes that are needed
+/// beside them fit. Values may be negative, so what a node weighs is the most that is below it: a parent is
+/// never lighter than its children, and with ties in preorder it always comes first.
+std::vector<bool> Choose(const Tree& tree, size_t max_nodes) {
+  const size_t size = tree.size();
+  if (size <= max_nodes) return std::vector<bool>(size, true);
+  std::vector<Sum> weight(size);
+  for (size_t i = size; i-- > 0;) {
+    weight[i] = std::max(weight[i], Absolute(tree.total[i]));
+    if (i > 0) weight[tree.parent[i]] = std::max(weight[tree.parent[i]], weight[i]);
+  }
+  std::vector<uint32_t> order(size);
+  std::iota(order.begin(), order.end(), 0);
+  const auto heavier = [&](uint32_t a, uint32_t b) {
+    return weight[a] != weight[b] ? weight[a] > weight[b] : a < b;
+  };
+  std::partial_sort(order.begin(), order.begin() + max_nodes, order.end(), heavier);
+
+  // How many rows the first k nodes need with their 'other' nodes; the greatest k that fits.
+  std::vector<uint32_t> missing(tree.child_count);
+  size_t others = 0;
+  size_t best = 1;
+  for (size_t k = 1; k <= max_nodes; k++) {
+    const uint32_t node = order[k - 1];
+    if (tree.child_count[node] > 0) others++;
+    if (node != kRoot && --missing[tree.parent[node]] == 0) others--;
+    if (k + others <= max_nodes) best = k;
+  }
+  std::vector<bool> kept(size);
+  for (size_t i = 0; i < best; i++) kept[order[i]] = true;
+  return kept;
+}
+
+/// Rows of `functions` for frames, as they come to be needed.
+class FunctionRows {
+ public:
+  FunctionRows(const Frames& frames, FunctionColumns& columns)
+      : frames_(frames), columns_(columns), row_(frames.size(), UINT32_MAX) {}
+
+  uint32_t Of(uint32_t frame) {
+    if (row_[frame] == UINT32_MAX)
+      row_[frame] =
+          Add(frames_.Name(frame), frames_.File(frame), frames_.Module(frame), frames_.Reason(frame));
+    return row_[frame];
+  }
+  uint32_t Add(std::string_view name, std::string_view file = "", std::string_view module = "",
+               std::string_view reason = "") {
+    columns_.name.emplace_back(name);
+    columns_.file.emplace_back(file);
+    columns_.module.emplace_back(module);
+    columns_.reason.emplace_back(reason);
+    return static_cast<uint32_t>(columns_.name.size() - 1);
+  }
+
+ private:
+  const Frames& frames_;
+  FunctionColumns& columns_;
+  std::vector<uint32_t> row_;
+};
+
+}  // namespace
+
+Tree BuildTree(const SymbolColumns& symbols, const Frames& frames, const std::vector<Sum>& sums) {
+  const Tree grown = Grow(symbols, frames, sums);
+  const std::vector<uint32_t> order = Preorder(grown, frames);
+  std::vector<uint32_t> place(order.size());
+  for (uint32_t i = 0; i < order.size(); i++) place[order[i]] = i;
+  Tree tree;
+  for (const uint32_t node : order) {
+    tree.parent.push_back(place[grown.parent[node]]);
+    tree.frame.push_back(grown.frame[node]);
+    tree.child_count.push_back(grown.child_count[node]);
+    tree.self.push_back(grown.self[node]);
+    tree.total.push_back(grown.total[node]);
+  }
+  return tree;
+}
+
+FlameColumns Layout(const Tree& tree, const Frames& frames, size_t max_nodes) {
+  const std::vector<bool> kept = Choose(tree, max_nodes);
+  // What the children that are left out add up to, by parent.
+  std::vector<Sum> folded(tree.size());
+  std::vector<bool> has_folded(tree.size());
+  FlameColumns flame;
+  for (size_t i = 1; i < tree.size(); i++) {
+    if (kept[i]) continue;
+    flame.omitted_nodes++;
+    if (!kept[tree.parent[i]]) continue;
+    has_folded[tree.parent[i]] = true;
+    folded[tree.parent[i]] += tree.total[i];
+  }
+
+  FunctionRows functions(frames, flame.functions);
+  const uint32_t root_function = functions.Add("total");
+  uint32_t other_function = UINT32_MAX;
+  const auto put = [&](uint32_t function, uint16_t depth, Sum start, Sum total, Sum self) {
+    flame.function.push_back(function);
+    flame.depth.push_back(depth);
+    flame.start.push_back(static_cast<double>(start));
+    flame.total.push_back(static_cast<double>(total));
+    flame.self.push_back(static_cast<double>(self));
+  };
+  // By node: its depth, and where its next child starts.
+  std::vector<uint16_t> depth(tree.size());
+  std::vector<Sum> next(tree.size());
+  // The path to the current node. What is left out of a node comes last among its children.
+  std::vector<uint32_t> path;
+  const auto leave = [&] {
+    const uint32_t node = path.back();
+    path.pop_back();
+    if (!has_folded[node]) return;
+    if (other_function == UINT32_MAX) other_function = functions.Add("other");
+    put(other_function, static_cast<uint16_t>(depth[node] + 1), next[node], folded[node], folded[node]);
+  };
+  for (uint32_t i = 0; i < tree.size(); i++) {
+    if (!kept[i]) continue;
+    if (i != kRoot) {
+      const uint32_t parent = tree.parent[i];
+      while (path.back() != parent) leave();
+      depth[i] = static_cast<uint16_t>(depth[parent] + 1);
+      next[i] = next[parent];
+      next[parent] += tree.total[i];
+    }
+    put(i == kRoot ? root_function : functions.Of(tree.frame[i]), depth[i], next[i], tree.total[i],
+        tree.self[i]);
+    path.push_back(i);
+  }
+  while (!path.empty()) leave();
+  return flame;
+}
+
+TopColumns Top(const Tree& tree, const Frames& frames) {
+  std::vector<Sum> self(frames.size()), total(frames.size());
+  std::vector<bool> seen(frames.size());
+  // Frames on the path to the current node, with how often: a function counts where it is first.
+  std::vector<uint32_t> on_path(frames.size());
+  std::vector<uint32_t> path;
+  for (uint32_t i = 1; i < tree.size(); i++) {
+    while (!path.empty() && path.back() != tree.parent[i]) {
+      on_path[tree.frame[path.back()]]--;
+      path.pop_back();
+    }
+    const uint32_t frame = tree.frame[i];
+    seen[frame] = true;
+    self[frame] += tree.self[i];
+    if (on_path[frame]++ == 0) total[frame] += tree.total[i];
+    path.push_back(i);
+  }
+  std::vector<uint32_t> order;
+  for (uint32_t frame = 0; frame < frames.size(); frame++)
+    if (seen[frame]) order.push_back(frame);
+  std::ranges::sort(order, {}, [&](uint32_t frame) { return frames.Rank(frame); });
+  TopColumns top;
+  FunctionRows functions(frames, top.functions);
+  for (const uint32_t frame : order) {
+    functions.Of(frame);
+    top.self.push_back(static_cast<double>(self[frame]));
+    top.total.push_back(static_cast<double>(total[frame]));
+  }
+  return top;
+}
+
+}  // namespace stackwell

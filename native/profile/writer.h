@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "canonical.h"
+#include "known.h"
+#include "profile.h"
+#include "segment.h"
+#include "sum.h"
+
+namespace stackwell {
+
+/// Distinct values of one sample label of one profile.
+struct Facet {
+  std::string name;
+  std::vector<std::string> values;
+  uint64_t omitted = 0;
+};
+
+/// StoredProfile of index.d.ts.
+struct StoredProfile {
+  std::string sample_type, sample_unit, period_type, period_unit;
+  int64_t period = 0, time_nanos = 0, duration_nanos = 0;
+  Sum total = 0;
+  uint32_t row_count = 0;
+  Bytes rows;
+  std::vector<Facet> facets;
+};
+
+/// Batch of index.d.ts. All its profiles name the same segments and have the same comments.
+struct Batch {
+  std::optional<EncodedSegment> segment;
+  std::vector<StoredProfile> profiles;
+  std::vector<std::string> segments;
+  std::vector<std::string> comments;
+  uint64_t truncated = 0;
+  uint32_t ticket = 0;
+};
+
+/// The SymbolWriter of index.d.ts. Every method may be called from any thread at any time. Commit and
+/// Rollback only move a ticket, so they never wait for long; what was committed is taken into account by the
+/// next Add.
+class SymbolWriter {
+ public:
+  SymbolWriter(size_t max_stacks, size_t max_facet_values)
+      : max_facet_values_(max_facet_values), stacks_(max_stacks), label_sets_(max_stacks) {}
+
+  Batch Add(Span pprof, const Limits& limits);
+  void Commit(uint32_t ticket);
+  void Rollback(uint32_t ticket);
+
+  size_t stacks() const { return stack_count_; }
+  size_t bytes() const { return byte_count_; }
+
+ private:
+  /// What a segment that is not yet acknowledged has.
+  struct Pending {
+    std::string segment;
+    std::vector<std::pair<Hash128, uint32_t>> stacks, label_sets;
+  };
+  /// Where the stacks and label sets of one profile are.
+  struct Places {
+    std::vector<std::optional<SymbolRef>> stacks, label_sets;
+    std::vector<std::string> segments;
+  };
+
+  Places Look(const Canonical& canonical);
+  void TakeCommitted();
+  std::optional<EncodedSegment> WriteMissing(const Canonical& canonical, Places& places, Pending& pending);
+  uint32_t Issue(Pending pending);
+
+  const size_t max_facet_values_;
+
+  // Guards what is known. Only pool threads hold it for more than a moment.
+  std::mutex known_mutex_;
+  Known stacks_;
+  Known label_sets_;
+  // Names of the segments that what is known is in; the first one has the number first_segment_.
+  std::vector<std::string> segments_;
+  uint32_t first_segment_ = 0;
+
+  // Guards the tickets; held for a moment only, as JavaScript's thread takes it.
+  std::mutex ticket_mutex_;
+  uint32_t next_ticket_ = 1;
+  std::map<uint32_t, Pending> open_;
+  std::vector<Pending> committed_;
+
+  std::atomic<size_t> stack_count_{0};
+  std::atomic<size_t> byte_count_{0};
+};
+
+}  // namespace stackwell
