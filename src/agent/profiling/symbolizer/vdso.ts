@@ -12,7 +12,8 @@ export async function openVdso(): Promise<Opened | null> {
   const content = new Uint8Array(Number(BigInt(`0x${range[2]}`) - start));
   const memory = await open('/proc/self/mem', 'r');
   try {
-    await memory.read({ buffer: content, position: start });
+    // A number, for Node 20 ignores a position that is a BigInt; user addresses are below 2^53.
+    await memory.read({ buffer: content, position: Number(start) });
   } finally {
     await memory.close();
   }
