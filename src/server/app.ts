@@ -12,7 +12,7 @@ import { pprofRoutes } from './api/pprof.js';
 import { pushRoutes } from './api/push.js';
 import { timelineRoutes } from './api/timeline.js';
 import { topRoutes } from './api/top.js';
-import type { Context, Log } from './context.js';
+import type { Context } from './context.js';
 import { errorBody, prepareErrorReply, requestError } from './errors.js';
 import { guard } from './guard.js';
 import { pageRoutes } from './page.js';
@@ -20,10 +20,7 @@ import { pageRoutes } from './page.js';
 /** A body must be here within this time: no one keeps its memory by sending slowly. */
 const REQUEST_TIMEOUT_MS = 120_000;
 
-export async function buildApp(
-  context: Context,
-  { log, remote }: { log: Log; remote: boolean },
-): Promise<FastifyInstance> {
+export async function buildApp(context: Context, { remote }: { remote: boolean }): Promise<FastifyInstance> {
   const app = Fastify({
     logger: false,
     requestTimeout: REQUEST_TIMEOUT_MS,
@@ -37,7 +34,7 @@ export async function buildApp(
   app.setSerializerCompiler(() => data => JSON.stringify(data));
   app.setErrorHandler((thrown, request, reply) => {
     const error = requestError(thrown);
-    prepareErrorReply(error, request, reply, { metrics: context.metrics, log });
+    prepareErrorReply(error, request, reply, context);
     void reply.type('application/json; charset=utf-8').send(JSON.stringify(errorBody(error)));
   });
   app.setNotFoundHandler(request => {
@@ -67,14 +64,22 @@ export async function buildApp(
     },
     transform: jsonSchemaTransform,
   });
-  await app.register(ingestRoutes, context);
-  await app.register(pushRoutes, { context, log });
-  await app.register(discoveryRoutes, context);
-  await app.register(flamegraphRoutes, context);
-  await app.register(topRoutes, context);
-  await app.register(timelineRoutes, context);
-  await app.register(pprofRoutes, context);
-  await app.register(operationsRoutes, context);
-  if (!(await pageRoutes(app))) log.warn({}, 'the page is not built: / is empty until script/build has run');
+  // Each in a scope of its own: what one sets up (parsers, hooks, errors) does not reach the others.
+  const nouns = [
+    ingestRoutes,
+    pushRoutes,
+    discoveryRoutes,
+    flamegraphRoutes,
+    topRoutes,
+    timelineRoutes,
+    pprofRoutes,
+    operationsRoutes,
+  ];
+  for (const noun of nouns)
+    await app.register((scope, _, done) => {
+      noun(scope, context);
+      done();
+    });
+  if (!pageRoutes(app)) context.log.warn({}, 'the page is not built: / is empty until script/build has run');
   return app;
 }

@@ -14,6 +14,7 @@ export interface Context {
   ingest: Ingest;
   query: Query;
   metrics: Metrics;
+  log: Log;
 }
 
 /** What startServer writes its log to: pino's shape. */

@@ -69,7 +69,7 @@ async function listen(
   const metrics = new Metrics({ store, inFlight, writers });
   const ingest = new Ingest(store, writers, { maxBytes: config.limits.profileBytes }, maxAge, metrics);
   const query = new Query(store, config.limits, metrics);
-  const app = await buildApp({ config, store, inFlight, ingest, query, metrics }, { log, remote });
+  const app = await buildApp({ config, store, inFlight, ingest, query, metrics, log }, { remote });
   try {
     await app.listen({ host, port });
   } catch (error) {

@@ -11,7 +11,7 @@ import { ERROR_ANSWERS, LabelsAnswer, LabelValuesAnswer, TypesAnswer } from './s
 
 const MAX_VALUES = 100_000;
 
-export async function discoveryRoutes(fastify: FastifyInstance, { store, metrics }: Context): Promise<void> {
+export function discoveryRoutes(fastify: FastifyInstance, { store, metrics }: Context): void {
   const app = fastify.withTypeProvider<ZodTypeProvider>();
 
   app.get(

@@ -23,7 +23,7 @@ const FORMATS = {
   speedscope: { type: 'application/json; charset=utf-8', ending: 'speedscope.json' },
 } as const;
 
-export async function flamegraphRoutes(fastify: FastifyInstance, context: Context): Promise<void> {
+export function flamegraphRoutes(fastify: FastifyInstance, context: Context): void {
   const { store, query, metrics, config } = context;
   const { maxNodes } = config.limits;
   fastify.withTypeProvider<ZodTypeProvider>().get(

@@ -21,7 +21,7 @@ const Parameters = z.object({
   aggregationType: z.string().optional().describe('not used'),
 });
 
-export async function ingestRoutes(app: FastifyInstance, context: Context): Promise<void> {
+export function ingestRoutes(app: FastifyInstance, context: Context): void {
   receiveBytes(app, context);
   for (const url of ['/ingest', '/pyroscope/ingest'])
     app.withTypeProvider<ZodTypeProvider>().route({

@@ -7,7 +7,7 @@ import { ERROR_ANSWERS } from './schemas.js';
 
 const tags = ['operations'];
 
-export async function operationsRoutes(app: FastifyInstance, { store, metrics }: Context): Promise<void> {
+export function operationsRoutes(app: FastifyInstance, { store, metrics }: Context): void {
   const Ok = z.object({ status: z.literal('ok') });
 
   app.get(

@@ -12,7 +12,7 @@ import { download } from './answer.js';
 import { flag, RangeParameters } from './parameters.js';
 import { ERROR_ANSWERS } from './schemas.js';
 
-export async function pprofRoutes(fastify: FastifyInstance, context: Context): Promise<void> {
+export function pprofRoutes(fastify: FastifyInstance, context: Context): void {
   const { store, query, metrics } = context;
   fastify.withTypeProvider<ZodTypeProvider>().get(
     '/api/v1/pprof',

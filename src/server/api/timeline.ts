@@ -13,7 +13,7 @@ import { ERROR_ANSWERS, TimelineAnswer } from './schemas.js';
 
 const MAX_SERIES = 100;
 
-export async function timelineRoutes(fastify: FastifyInstance, context: Context): Promise<void> {
+export function timelineRoutes(fastify: FastifyInstance, context: Context): void {
   const { store, query, metrics } = context;
   fastify.withTypeProvider<ZodTypeProvider>().get(
     '/api/v1/timeline',

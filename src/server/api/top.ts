@@ -43,7 +43,7 @@ function rank({ sum, functions, self, total }: TopColumns, limit: number): Ranke
   };
 }
 
-export async function topRoutes(fastify: FastifyInstance, context: Context): Promise<void> {
+export function topRoutes(fastify: FastifyInstance, context: Context): void {
   const { store, query, metrics } = context;
   const ranked = async (merger: Merger, limit: number) => rank(await merger.top(), limit);
   fastify.withTypeProvider<ZodTypeProvider>().get(
