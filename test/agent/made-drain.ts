@@ -42,7 +42,7 @@ export interface MadeDrain {
   samples: MadeSample[];
   stacks: { locations: number[]; flags?: number }[];
   locations: MadeLocation[];
-  mappings?: { path: string; buildId: string }[];
+  mappings?: readonly { path: string; buildId: string }[];
   processes: MadeProcess[];
   lost?: Partial<Record<LossCause, number>>;
   startNs?: bigint;
@@ -129,6 +129,7 @@ export function made(drain: MadeDrain): { drained: Drained; symbols: Symbols } {
     },
     strings,
     lost: { ...NO_LOSS, ...drain.lost },
+    skipped: { idle: 0, out_of_scope: 0, excluded: 0, too_short: 0, too_long: 0, state: 0 },
   };
   const names = interner();
   const frames = locations.flatMap(one => one.frames);

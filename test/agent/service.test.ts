@@ -82,6 +82,14 @@ const all: Facts = {
   mainFile: 'abcdef',
 };
 
+/** Each step with its changes and those of all steps before it. */
+function accumulated(steps: [string, Partial<Facts>][]): [string, Facts][] {
+  return steps.map(([name], i) => [
+    name,
+    Object.assign({}, all, ...steps.slice(0, i + 1).map(step => step[1])),
+  ]);
+}
+
 describe('service name: each rule, when those before it have nothing', () => {
   const steps: [string, Partial<Facts>][] = [
     ['configured', {}],
@@ -97,11 +105,7 @@ describe('service name: each rule, when those before it have nothing', () => {
     ['program', { unit: '' }],
     ['unknown', { program: '' }],
   ];
-  let facts = all;
-  test.each(steps.map(([name, change]) => [name, (facts = { ...facts, ...change })] as const))(
-    '%s',
-    (name, given) => expect(serviceName(given)).toBe(name),
-  );
+  test.each(accumulated(steps))('%s', (name, given) => expect(serviceName(given)).toBe(name));
 });
 
 describe('deploy: each rule, when those before it have nothing', () => {
@@ -113,11 +117,7 @@ describe('deploy: each rule, when those before it have nothing', () => {
     ['abcdef', { environment: new Map() }],
     ['', { mainFile: '' }],
   ];
-  let facts = all;
-  test.each(steps.map(([name, change]) => [name, (facts = { ...facts, ...change })] as const))(
-    '%j',
-    (name, given) => expect(deployOf(given)).toBe(name),
-  );
+  test.each(accumulated(steps))('%j', (name, given) => expect(deployOf(given)).toBe(name));
 });
 
 test.each([

@@ -3,7 +3,7 @@
 // Whatever leaves it other than by an acknowledgement is counted by cause.
 import { constants } from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { StackwellError } from '../../errors.js';
 import { type EntryName, entryHead, entryName, HEAD_BYTES, parseName, readEntry } from './entry.js';
 
@@ -58,10 +58,10 @@ export class Outbox {
 
   /** Opens the folder, made when it is missing, with what an earlier run left in it. Throws SW_DATA_DIR. */
   static async open(options: OutboxOptions): Promise<Outbox> {
-    const outbox = new Outbox({ now: Date.now, ...options });
-    const { folder } = options;
+    const folder = resolve(options.folder);
+    const outbox = new Outbox({ now: Date.now, ...options, folder });
     try {
-      await mkdir(folder, { recursive: true, mode: 0o700 });
+      await makeFolder(folder);
       await probe(join(folder, 'probe.tmp'));
       await outbox.load();
     } catch (error) {
@@ -121,7 +121,9 @@ export class Outbox {
       await this.enforce(bytes);
       const handle = await open(`${path}.tmp`, 'wx', 0o600);
       try {
-        await handle.writev([entryHead(body), body]);
+        // writeFile goes on after a short write, which is how a disk that fills up first shows; writev does not.
+        await handle.writeFile(entryHead(body));
+        await handle.writeFile(body);
         await handle.sync();
       } finally {
         await handle.close();
@@ -239,6 +241,20 @@ export class Outbox {
       // Keeping it is a courtesy; that it is out of the way is what matters.
       await unlink(join(this.options.folder, entry.name)).catch(() => {});
     }
+  }
+}
+
+/** Makes the folder and those above it. Node's own recursive mkdir never ends where /proc refuses a folder. */
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { mode: 0o700 });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const above = dirname(folder);
+    if (code === 'EEXIST' && (await stat(folder)).isDirectory()) return;
+    if (code !== 'ENOENT' || above === folder || (await stat(above).catch(() => null)) !== null) throw error;
+    await makeFolder(above);
+    await mkdir(folder, { mode: 0o700 });
   }
 }
 

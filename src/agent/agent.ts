@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { type AgentConfig, durationMs } from '../config/config.js';
+import { Containers } from './containers/containers.js';
+import { deliver } from './delivery.js';
+import { type Log, oncePerMinute, stderrLog } from './log.js';
+import { agentMetrics, serveMetrics } from './metrics.js';
+import { BPF_OBJECTS, loadNative } from './native.js';
+import { Outbox } from './outbox/outbox.js';
+import { type PushResult, Sender } from './outbox/sender.js';
+import { profilerOptions } from './profiling/options.js';
+import { Sampler } from './profiling/sampler.js';
+import { Services } from './profiling/services.js';
+import { startSymbolizer } from './profiling/symbolizer/symbolizer.js';
+import type { SymbolSource } from './profiling/symbols.js';
+
+export interface AgentOptions {
+  log?: Log;
+  /** Folder with the compiled BPF programs. */
+  objects?: string;
+  /** Milliseconds of the first window (default 3000), so that there is something to see soon. */
+  firstWindowMs?: number;
+  /** Milliseconds that `close` spends on sending what is in the outbox (default 3000). */
+  flushMs?: number;
+}
+
+export interface RunningAgent {
+  /** Where the agent's own metrics are. */
+  metricsUrl: string;
+  /** Takes and sends the last window as far as time allows, detaches everything. What was not sent stays in the outbox. */
+  close(): Promise<void>;
+}
+
+/** What our own processes are called, whatever else is configured: what the agent costs should be easy to find. */
+const OWN_SERVICE = 'stackwell-agent';
+
+/**
+ * Samples this host and sends profiles until closed. Throws what is in the way, and leaves nothing behind then:
+ * SW_NOT_ROOT, SW_NO_BTF, SW_KERNEL_TOO_OLD, SW_BPF_LOAD, SW_NATIVE_MISSING, SW_NO_CGROUPS, SW_DATA_DIR, SW_PORT_TAKEN,
+ * SW_SYMBOLIZER, SW_CONFIG_INVALID.
+ */
+export async function startAgent(config: AgentConfig, options: AgentOptions = {}): Promise<RunningAgent> {
+  const { log = stderrLog, objects = BPF_OBJECTS } = options;
+  const native = await loadNative();
+  const containers = new Containers();
+  /** What to undo, last first, when a later step fails. */
+  const undo: (() => unknown)[] = [];
+  try {
+    const outbox = await Outbox.open({
+      folder: join(config.data, 'outbox'),
+      maxBytes: config.outbox.maxBytes,
+      maxAgeMs: durationMs(config.outbox.maxAge),
+    });
+    let registry: ReturnType<typeof agentMetrics> | null = null;
+    const metrics = await serveMetrics(config.metricsListen, () => registry);
+    undo.push(() => metrics.close());
+
+    const profiler = new native.Profiler({
+      objects,
+      scope: { kind: 'host' },
+      cgroupHierarchy: containers.layout.hierarchy,
+      ...profilerOptions(config),
+    });
+    undo.push(() => profiler.close());
+    const symbols: SymbolSource = await startSymbolizer();
+    undo.push(() => symbols.close());
+    await containers.refresh();
+
+    const services = new Services(containers, {
+      host: config.host || hostname(),
+      labels: config.labels,
+      serviceName: config.serviceName,
+      deploy: config.deploy,
+      own: () =>
+        new Map(
+          [process.pid, symbols.stats().pid].flatMap(pid => (pid === null ? [] : [[pid, OWN_SERVICE]])),
+        ),
+    });
+    const pushes: Record<PushResult, number> = { ok: 0, rejected: 0, retried: 0, unreachable: 0 };
+    const warn = oncePerMinute((fields, message) => log.warn(fields, message));
+    const sender = new Sender({
+      server: config.server,
+      outbox,
+      onResult(result, detail) {
+        pushes[result]++;
+        if (result === 'rejected')
+          warn('rejected', { ...detail, code: 'SW_REQUEST_INVALID' }, 'the server refused a window');
+        if (result === 'retried' || result === 'unreachable')
+          warn(
+            'unreachable',
+            { ...detail, code: 'SW_SERVER_UNREACHABLE', url: config.server },
+            'profiles are kept in the outbox',
+          );
+      },
+    });
+    const sampler = new Sampler({
+      profiler,
+      symbols,
+      services,
+      containers,
+      encode: native.encode,
+      hz: config.hz,
+      windowMs: durationMs(config.window),
+      ...(options.firstWindowMs === undefined ? {} : { firstWindowMs: options.firstWindowMs }),
+      async deliver(series) {
+        if ((await deliver(outbox, series)) > 0)
+          warn('dropped', { dropped: outbox.dropped }, 'a window could not be kept in the outbox');
+        sender.poke();
+      },
+      log,
+    });
+    registry = agentMetrics({ sampler, symbols, outbox, profiler, services, pushes });
+    sender.start();
+    sampler.start();
+
+    let closing: Promise<void> | null = null;
+    const stop = async () => {
+      await sampler.close();
+      await sender.close(options.flushMs ?? 3000);
+      await metrics.close();
+      await symbols.close();
+    };
+    return {
+      metricsUrl: metrics.url,
+      close() {
+        closing ??= stop();
+        return closing;
+      },
+    };
+  } catch (error) {
+    for (const step of undo.reverse()) await step();
+    throw error;
+  }
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+// The agent's own /metrics. Values are read when they are asked for: nothing ticks in between.
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Counter, Gauge, Registry } from 'prom-client';
+import type { Profiler } from '#native/bpf';
+import { StackwellError } from '../errors.js';
+import { DROP_CAUSES, type Outbox } from './outbox/outbox.js';
+import { PUSH_RESULTS, type PushResult } from './outbox/sender.js';
+import { readSmall } from './procfs/file.js';
+import type { Sampler } from './profiling/sampler.js';
+import type { SymbolSource } from './profiling/symbols.js';
+
+export interface MetricSources {
+  sampler: Sampler;
+  symbols: SymbolSource;
+  outbox: Outbox;
+  profiler: Pick<Profiler, 'programs' | 'memory'>;
+  services: { readonly size: number };
+  pushes: Record<PushResult, number>;
+}
+
+/** CPU seconds of another process of ours; 0 when it does not run. */
+function cpuSeconds(pid: number | null): number {
+  const text = pid === null ? null : readSmall(`/proc/${pid}/stat`, 4096);
+  const fields = text?.slice(text.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields?.[11] ?? 0) + Number(fields?.[12] ?? 0)) / 100;
+}
+
+export function agentMetrics(sources: MetricSources): Registry {
+  const { sampler, symbols, outbox, profiler, services, pushes } = sources;
+  const { totals } = sampler;
+  const registry = new Registry();
+  const common = { registers: [registry] };
+  // A counter whose value is kept elsewhere: set from there at each scrape.
+  const counter = (name: string, help: string, read: () => number) =>
+    new Counter({
+      ...common,
+      name: `stackwell_agent_${name}`,
+      help,
+      collect() {
+        this.reset();
+        this.inc(read());
+      },
+    });
+  const counters = (name: string, help: string, label: string, read: () => Record<string, number>) =>
+    new Counter({
+      ...common,
+      name: `stackwell_agent_${name}`,
+      help,
+      labelNames: [label],
+      collect() {
+        this.reset();
+        for (const [key, value] of Object.entries(read())) this.inc({ [label]: key }, value);
+      },
+    });
+  const gauge = (name: string, help: string, read: () => number) =>
+    new Gauge({
+      ...common,
+      name: `stackwell_agent_${name}`,
+      help,
+      collect() {
+        this.set(read());
+      },
+    });
+
+  counters('cpu_seconds_total', 'CPU time used by the agent, by process', 'process', () => {
+    const { user, system } = process.cpuUsage();
+    return { agent: (user + system) / 1e6, symbolizer: cpuSeconds(symbols.stats().pid) };
+  });
+  new Gauge({
+    ...common,
+    name: 'stackwell_agent_resident_bytes',
+    help: 'resident memory, by process',
+    labelNames: ['process'],
+    collect() {
+      this.set({ process: 'agent' }, process.memoryUsage.rss());
+      this.set({ process: 'symbolizer' }, symbols.stats().residentBytes);
+    },
+  });
+  new Gauge({
+    ...common,
+    name: 'stackwell_agent_table_bytes',
+    help: 'memory of BPF maps (kernel) and of the process and mapping tables (user)',
+    labelNames: ['side'],
+    collect() {
+      const { kernelBytes, userBytes } = profiler.memory;
+      this.set({ side: 'kernel' }, kernelBytes);
+      this.set({ side: 'user' }, userBytes);
+    },
+  });
+  gauge('processes', 'processes whose mappings are known', () => profiler.memory.processes);
+  gauge('identities', 'processes whose service is known', () => services.size);
+
+  counters('samples_total', 'samples (cpu) and intervals (offcpu)', 'type', () => totals.byKind);
+  counter('truncated_total', 'samples with a stack that was cut', () => totals.truncated);
+  counters('lost_total', 'samples lost before they were read, by cause', 'cause', () => totals.lost);
+  counters('unresolved_total', 'sampled frames without a name, by reason', 'reason', () => totals.unresolved);
+  counter('windows_total', 'windows that were made', () => totals.windows);
+  counter('windows_failed_total', 'windows whose samples were lost by a failure', () => totals.failedWindows);
+  counter('windows_late_total', 'times a window had to wait for the one before', () => totals.lateWindows);
+  counter('profiles_total', 'profiles that were made', () => totals.profiles);
+  gauge('window_seconds', 'from drain to outbox, last window', () => totals.lastSeconds);
+  counters(
+    'program_run_seconds_total',
+    'run time of BPF programs (kernel.bpf_stats_enabled)',
+    'program',
+    () => Object.fromEntries(profiler.programs().map(({ name, runNs }) => [name, Number(runNs) / 1e9])),
+  );
+  counters('program_runs_total', 'runs of BPF programs (kernel.bpf_stats_enabled)', 'program', () =>
+    Object.fromEntries(profiler.programs().map(({ name, runCount }) => [name, Number(runCount)])),
+  );
+
+  counter(
+    'symbolizer_restarts_total',
+    'times the symbolizer was started again',
+    () => symbols.stats().restarts,
+  );
+  gauge(
+    'symbolizer_cached_locations',
+    'locations whose names are kept',
+    () => symbols.stats().cachedLocations,
+  );
+
+  gauge('outbox_windows', 'windows that wait to be sent', () => outbox.size.entries);
+  gauge('outbox_bytes', 'bytes of the outbox', () => outbox.size.bytes);
+  gauge('outbox_oldest_seconds', 'age of the oldest window', () => outbox.size.oldestAgeMs / 1000);
+  counters('outbox_dropped_total', 'windows dropped, by cause', 'cause', () =>
+    Object.fromEntries(DROP_CAUSES.map(cause => [cause, outbox.dropped[cause]])),
+  );
+  counters('pushes_total', 'requests to the server, by result', 'result', () =>
+    Object.fromEntries(PUSH_RESULTS.map(result => [result, pushes[result]])),
+  );
+  return registry;
+}
+
+/** `address:port`, with IPv6 in brackets. Throws SW_CONFIG_INVALID. */
+export function parseListen(listen: string): { host: string; port: number } {
+  const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(listen);
+  const port = Number(match?.[3]);
+  if (match === null || port > 65_535)
+    throw new StackwellError('SW_CONFIG_INVALID', { reason: `${listen} is not address:port` });
+  return { host: match[1] ?? match[2]!, port };
+}
+
+/** Serves /metrics and nothing else. Throws SW_PORT_TAKEN. */
+export async function serveMetrics(
+  listen: string,
+  registry: () => Registry | null,
+): Promise<{ url: string; close(): Promise<void> }> {
+  const { host, port } = parseListen(listen);
+  const server: Server = createServer((request, response) => {
+    const metrics = registry();
+    if (request.method !== 'GET' || request.url !== '/metrics' || metrics === null) {
+      response.writeHead(metrics === null ? 503 : 404).end();
+      return;
+    }
+    metrics.metrics().then(
+      text => response.writeHead(200, { 'content-type': metrics.contentType }).end(text),
+      error => response.writeHead(500).end(String(error)),
+    );
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', error =>
+      reject(new StackwellError('SW_PORT_TAKEN', { address: listen, reason: error.message }, error)),
+    );
+    server.listen(port, host, resolve);
+  });
+  const address = server.address() as AddressInfo;
+  const name = address.family === 'IPv6' ? `[${address.address}]` : address.address;
+  return {
+    url: `http://${name}:${address.port}/metrics`,
+    close: () =>
+      new Promise(resolve => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { ProfilerOptions } from '#native/bpf';
+import { type AgentConfig, durationMs } from '../../config/config.js';
+
+/** What to sample, as the configuration says. */
+export function profilerOptions(
+  config: Pick<AgentConfig, 'hz' | 'offCpu'>,
+): Pick<ProfilerOptions, 'onCpu' | 'offCpu'> {
+  const onCpu = { hz: config.hz };
+  if (!config.offCpu.enabled) return { onCpu };
+  return {
+    onCpu,
+    offCpu: offCpuOptions(durationMs(config.offCpu.min) * 1e6, durationMs(config.offCpu.max) * 1e6),
+  };
+}
+
+/** All three phases and all task states; nanoseconds. */
+export function offCpuOptions(minNs: number, maxNs: number): NonNullable<ProfilerOptions['offCpu']> {
+  return { minNs, maxNs, stateMask: 0, phases: { blocked: true, runqueue: true, preempted: true } };
+}
