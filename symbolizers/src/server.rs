@@ -37,6 +37,8 @@ const NOT_ITS_OWN: u32 = 1;
 const DAMAGED: u32 = 2;
 /// No such file was opened, or its descriptor did not arrive.
 const NO_FILE: u32 = 3;
+/// Mapped, but no ELF file: data, or code that a JIT compiler made.
+const NOT_ELF: u32 = 4;
 
 enum Source {
     Elf(Box<Elf>),
@@ -49,11 +51,15 @@ enum Failure {
     Damaged,
     NoFile,
     NotItsOwn,
+    NotElf,
 }
 
 impl From<io::Error> for Failure {
-    fn from(_: io::Error) -> Self {
-        Self::Damaged
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::Unsupported => Self::NotElf,
+            _ => Self::Damaged,
+        }
     }
 }
 
@@ -114,6 +120,7 @@ impl Server {
                 Ok(Ok(())) => OK,
                 Ok(Err(Failure::NotItsOwn)) => NOT_ITS_OWN,
                 Ok(Err(Failure::NoFile)) => NO_FILE,
+                Ok(Err(Failure::NotElf)) => NOT_ELF,
                 Ok(Err(Failure::Damaged)) | Err(_) => DAMAGED,
             };
             if status != OK {

@@ -20,8 +20,12 @@ pub struct Headers {
 }
 
 impl Headers {
-    /// Reads the headers of the file image `data`; an error says that it is no ELF file or a damaged one.
+    /// Reads the headers of the file image `data`. Fails with `Unsupported` when it is no ELF file, with `InvalidData`
+    /// when it is a damaged one.
     pub fn read(data: &[u8]) -> io::Result<Self> {
+        if !data.starts_with(b"\x7fELF") {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
         let file = File::parse(data).map_err(invalid)?;
         let segments = file
             .segments()
@@ -77,7 +81,7 @@ fn invalid(error: object::Error) -> io::Error {
 
 #[cfg(test)]
 mod tests {
-    use super::Headers;
+    use super::{io, Headers};
 
     /// An ELF header with one PT_LOAD: offset 0x40, 0x100 bytes, at 0x401040.
     fn image() -> Vec<u8> {
@@ -112,8 +116,9 @@ mod tests {
 
     #[test]
     fn other_files_are_refused() {
-        assert!(Headers::read(b"").is_err());
-        assert!(Headers::read(b"#!/bin/sh\n").is_err());
-        assert!(Headers::read(&image()[..48]).is_err());
+        let refused = |data: &[u8]| Headers::read(data).err().map(|error| error.kind());
+        assert_eq!(refused(b""), Some(io::ErrorKind::Unsupported));
+        assert_eq!(refused(b"#!/bin/sh\n"), Some(io::ErrorKind::Unsupported));
+        assert_eq!(refused(&image()[..48]), Some(io::ErrorKind::InvalidData));
     }
 }

@@ -146,10 +146,12 @@ impl Elf {
     }
 
     /// A symbol that has a size covers the address (blazesym sees to that). One that has none reaches to the next
-    /// symbol, which says little: it must be near and in the same section.
+    /// symbol, which says little: it must be near and in the same section. A function that DWARF describes in several
+    /// ranges comes without a start and a size, and was found by the range.
     fn trusted(&self, symbol: &Sym, address: u64) -> bool {
         !symbol.name.is_empty()
             && (symbol.size.is_some()
+                || symbol.addr == 0
                 || symbol.offset == 0
                 || symbol.offset <= MAX_UNSIZED && self.headers.same_code(symbol.addr, address))
     }
@@ -162,7 +164,7 @@ impl Elf {
         let name = self.debug.as_ref().map_or(&self.name, |debug| &debug.name);
         match find(symbolizer, name, &[address], false).ok()?.pop()? {
             Symbolized::Sym(own) if own.size.is_some() && is_mangled(&own.name) => {
-                Some(own.name.into_owned())
+                Some(without_clone(&own.name).to_owned())
             }
             _ => None,
         }
@@ -178,6 +180,13 @@ fn find<'s>(
     let mut elf = source::Elf::new(name);
     elf.debug_syms = dwarf;
     symbolizer.symbolize(&Source::Elf(elf), Input::VirtOffset(addresses))
+}
+
+/// DWARF names what was written, not the copies that the compiler made of it; neither does this.
+fn without_clone(name: &str) -> &str {
+    let clone =
+        [".isra.", ".part.", ".constprop.", ".cold"].iter().filter_map(|suffix| name.find(suffix)).min();
+    &name[..clone.unwrap_or(name.len())]
 }
 
 /// Innermost inlined call first, the function itself last.
