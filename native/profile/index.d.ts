@@ -182,8 +182,8 @@ export interface TopColumns {
  */
 export class Merger {
   /**
-   * `sampleLabels` keeps rows of one stack with different sample labels apart, which costs time and memory and is needed
-   * for `pprof({ sampleLabels: true })` only; matchers and `sumBy` work without.
+   * `sampleLabels: false` sums rows of one stack whatever their sample labels, which takes less time and memory (default
+   * true). Only `pprof({ sampleLabels: true })` needs them apart; matchers and `sumBy` do not.
    */
   constructor(options?: { matchers?: SampleMatcher[]; sampleLabels?: boolean; limits?: Limits });
   /** Needed before rows that point into it. A damaged segment throws SW_SEGMENT_DAMAGED and changes nothing. */
@@ -217,7 +217,7 @@ export class Merger {
     timeNanos: bigint;
     durationNanos: bigint;
     comments?: string[];
-    /** Keep sample labels (pid, thread_name, …) as pprof labels; else rows of one stack are summed. Needs `sampleLabels` of the constructor. */
+    /** Keep sample labels (pid, thread_name, …) as pprof labels; else rows of one stack are summed. Not after `sampleLabels: false` in the constructor. */
     sampleLabels?: boolean;
   }): Promise<Uint8Array>;
 }

@@ -73,8 +73,9 @@ uint64_t OptionalCount(const Napi::Object& options, const char* name, uint64_t f
   return number >= static_cast<double>(max) ? max : static_cast<uint64_t>(number);
 }
 
-bool OptionalFlag(const Napi::Object& options, const char* name) {
-  return options.Get(name).ToBoolean().Value();
+bool OptionalFlag(const Napi::Object& options, const char* name, bool fallback) {
+  const Napi::Value value = options.Get(name);
+  return value.IsUndefined() ? fallback : value.ToBoolean().Value();
 }
 
 Napi::Object OptionalObject(Napi::Env env, const Napi::Value& value) {

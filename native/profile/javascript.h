@@ -67,7 +67,7 @@ int64_t AsInt64(const Napi::Value& value, const char* what);
 /// A whole number of at least `min`; `fallback` when it is undefined; more than `max` counts as `max`.
 uint64_t OptionalCount(const Napi::Object& options, const char* name, uint64_t fallback, uint64_t min,
                        uint64_t max);
-bool OptionalFlag(const Napi::Object& options, const char* name);
+bool OptionalFlag(const Napi::Object& options, const char* name, bool fallback);
 /// An empty object when it is undefined or null.
 Napi::Object OptionalObject(Napi::Env env, const Napi::Value& value);
 Limits FromLimits(Napi::Env env, const Napi::Value& value);

@@ -109,7 +109,7 @@ class MergerObject : public Napi::ObjectWrap<MergerObject> {
       const Napi::Object options = OptionalObject(info.Env(), info[0]);
       limits_ = FromLimits(info.Env(), options.Get("limits"));
       merger_ = std::make_unique<Merger>(FromMatchers(options.Get("matchers")),
-                                         OptionalFlag(options, "sampleLabels"), limits_);
+                                         OptionalFlag(options, "sampleLabels", true), limits_);
     });
   }
 
@@ -273,10 +273,9 @@ class MergerObject : public Napi::ObjectWrap<MergerObject> {
       options.duration_nanos = AsInt64(given.Get("durationNanos"), "durationNanos");
       if (!given.Get("comments").IsUndefined())
         options.comments = FromStrings(given.Get("comments"), "comments");
-      options.sample_labels = OptionalFlag(given, "sampleLabels");
+      options.sample_labels = OptionalFlag(given, "sampleLabels", false);
       if (options.sample_labels && !merger_->keep_labels())
-        throw Napi::TypeError::New(info.Env(),
-                                   "sample labels were not kept: new Merger({ sampleLabels: true })");
+        throw Napi::TypeError::New(info.Env(), "this merger was made with sampleLabels: false");
       return Run(info, [this, options]() -> Finish {
         auto bytes = std::make_shared<Bytes>(Encode(Export(*merger_, options), 1));
         return [bytes](Napi::Env env) { return ToColumn(env, std::move(*bytes)); };
