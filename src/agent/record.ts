@@ -76,7 +76,10 @@ export async function record(options: RecordOptions): Promise<RecordResult> {
   const recordings = new Map(
     options.types.map(type => [
       type,
-      { merger: new Merger(), stats: { samples: 0, truncated: 0, lost: {}, unresolved: {} } as WindowStats },
+      {
+        merger: new Merger({ sampleLabels: true }),
+        stats: { samples: 0, truncated: 0, lost: {}, unresolved: {} } as WindowStats,
+      },
     ]),
   );
   let sampledNs = 0n;
