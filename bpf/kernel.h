@@ -65,8 +65,10 @@ struct pt_regs {
   unsigned long orig_ax;
   unsigned long ip;
   unsigned long sp;
-  unsigned short cs;
 };
+#define SW_REGS_IP(regs) BPF_CORE_READ(regs, ip)
+#define SW_REGS_SP(regs) BPF_CORE_READ(regs, sp)
+#define SW_REGS_FP(regs) BPF_CORE_READ(regs, bp)
 #elif defined(__TARGET_ARCH_arm64)
 struct pt_regs {
   __u64 regs[31];
@@ -74,11 +76,16 @@ struct pt_regs {
   __u64 pc;
   int syscallno;
 };
+#define SW_REGS_IP(regs) BPF_CORE_READ(regs, pc)
+#define SW_REGS_SP(regs) BPF_CORE_READ(regs, sp)
+#define SW_REGS_FP(regs) BPF_CORE_READ(regs, regs[29])
 #else
 #error "only x86-64 and arm64 are known"
 #endif
 
-struct bpf_iter_meta;
+struct bpf_iter_meta {
+  __u64 session_id;
+};
 
 struct bpf_iter__task {
   struct bpf_iter_meta *meta;
@@ -102,4 +109,5 @@ enum cgroup_subsys_id {
 #define SW_TASK_WAKING 0x0200
 #define SW_TASK_NOLOAD 0x0400
 #define SW_TASK_RTLOCK_WAIT 0x1000
+#define SW_TASK_STATES 0x00ff /* what ps shows a letter for */
 #define SW_PF_KTHREAD 0x00200000

@@ -13,7 +13,7 @@ struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
   __uint(max_entries, SW_CONTROLS);
   __type(key, __u32);
-  __type(value, __u32);
+  __type(value, __u64);
 } sw_control SEC(".maps");
 
 struct {
@@ -50,8 +50,8 @@ static __always_inline void sw_count_as(enum sw_counter counter, __u64 n) {
   if (cell) *cell += n;
 }
 
-static __always_inline __u32 sw_control_value(enum sw_control control) {
+static __always_inline __u64 sw_control_value(enum sw_control control) {
   __u32 row = control;
-  __u32 *value = bpf_map_lookup_elem(&sw_control, &row);
+  __u64 *value = bpf_map_lookup_elem(&sw_control, &row);
   return value ? *value : 0;
 }

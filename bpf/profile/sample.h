@@ -97,6 +97,8 @@ enum sw_counter {
 enum sw_control {
   SW_CONTROL_SET = 0, /* which set of counts is written to: 0 or 1 */
   SW_CONTROL_SCOPE = 1, /* enum sw_scope */
+  SW_CONTROL_ATTACHED = 2, /* CLOCK_MONOTONIC ns: nothing can have begun before */
+  SW_CONTROL_PRIME = 3, /* 1: the task iterator only notes who is asleep */
   SW_CONTROLS,
 };
 

@@ -28,10 +28,13 @@ static __always_inline void sw_take_kernel(void *ctx, struct sw_stack *stack, bo
   if (n && exact) stack->head.flags |= SW_KERNEL_EXACT;
 }
 
+/* True where the kernel has the helper (5.15); the verifier drops what is behind it elsewhere. */
+#define SW_HAS_TASK_REGS bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)
+
 /*
  * Whether the task came into the kernel by a system call: then its user-space instruction pointer is a return address;
- * after an interrupt or a fault it is the very instruction. bpf_task_pt_regs exists since 5.15; before that every
- * pointer counts as exact, which may show the line after a system call.
+ * after an interrupt or a fault it is the very instruction. Without the helper every pointer counts as exact, which may
+ * show the line after a system call.
  */
 static __always_inline bool sw_in_syscall(struct pt_regs *regs) {
 #if defined(__TARGET_ARCH_x86)
@@ -58,8 +61,7 @@ static __always_inline void sw_take_user(void *ctx, struct sw_stack *stack) {
   if (n >= sw_max_stack) stack->head.flags |= SW_USER_TRUNCATED;
 
   bool syscall = false;
-  if (at && bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
-    syscall = sw_in_syscall((struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf()));
+  if (at && SW_HAS_TASK_REGS) syscall = sw_in_syscall((struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf()));
   if (!syscall) stack->head.flags |= SW_USER_EXACT;
 }
 

@@ -138,6 +138,13 @@ Options toOptions(const Napi::Value& value) {
     to.blocked = boolean(phases, "blocked");
     to.runqueue = boolean(phases, "runqueue");
     to.preempted = boolean(phases, "preempted");
+    if (has(off, "legacy")) to.legacy = boolean(off, "legacy");
+    if (has(off, "capture")) {
+      if (!off.Get("capture").IsString()) refuse("offCpu.capture must be a name");
+      to.capture = off.Get("capture").As<Napi::String>().Utf8Value();
+      if (to.capture != "sched_exit_tp" && to.capture != "fentry" && to.capture != "kprobe" && to.capture != "switch_out")
+        refuse("offCpu.capture must be sched_exit_tp, fentry, kprobe or switch_out");
+    }
   }
   if (has(from, "excludePids")) options.excludePids = pids(from.Get("excludePids"), "excludePids");
   if (has(from, "maxSamples")) options.maxSamples = static_cast<uint32_t>(number(from, "maxSamples", 1, 1 << 22));

@@ -22,6 +22,10 @@ export interface ProfilerOptions {
     /** Bits of task states that count as blocked (TASK_INTERRUPTIBLE 1, TASK_UNINTERRUPTIBLE 2, …); 0 = all. */
     stateMask: number;
     phases: { blocked: boolean; runqueue: boolean; preempted: boolean };
+    /** Where stacks are taken; by default the best that the kernel offers, see docs/kernels.md. */
+    capture?: 'sched_exit_tp' | 'fentry' | 'kprobe' | 'switch_out';
+    /** Use the programs for kernels before 5.12 (for tests; such kernels get them anyway). */
+    legacy?: boolean;
   };
   /** Never sample these process ids (the agent itself, when asked). */
   excludePids?: number[];

@@ -128,9 +128,11 @@ void Object::share(const std::string& name, const Object& owner) {
 
 void Object::omit(const std::string& name) { bpf_program__set_autoload(program(name), false); }
 
-void Object::attachTo(const std::string& name, const std::string& function) {
+void Object::aim(const std::string& name, const std::string& function) {
   bpf_program__set_attach_target(program(name), 0, function.c_str());
 }
+
+void Object::omitMap(const std::string& name) { bpf_map__set_autocreate(map(name), false); }
 
 void Object::load() {
   Log log;
@@ -143,6 +145,30 @@ void Object::attach(const std::string& name) {
   bpf_link* link = bpf_program__attach(program(name));
   if (!link) throw Failure("SW_BPF_LOAD", {{"program", name}, {"reason", "attach: " + log.reason(errno)}});
   links_.push_back(link);
+}
+
+void Object::attachKprobe(const std::string& name, const std::string& function) {
+  Log log;
+  bpf_link* link = bpf_program__attach_kprobe(program(name), false, function.c_str());
+  if (!link) throw Failure("SW_BPF_LOAD", {{"program", name}, {"reason", "attach: " + log.reason(errno)}});
+  links_.push_back(link);
+}
+
+void Object::iterate(const std::string& name) {
+  // A link of an iterator only makes its file; what runs the program is reading that.
+  int link = bpf_link_create(bpf_program__fd(program(name)), 0, BPF_TRACE_ITER, nullptr);
+  int iterator = link < 0 ? -1 : bpf_iter_create(link);
+  int error = iterator < 0 ? errno : 0;
+  char nothing[64];
+  while (iterator >= 0) {
+    ssize_t n = read(iterator, nothing, sizeof nothing);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) continue;
+    if (n < 0) error = errno;
+    if (n <= 0) break;
+  }
+  if (iterator >= 0) close(iterator);
+  if (link >= 0) close(link);
+  if (error) throw Failure("SW_BPF_LOAD", {{"program", name}, {"reason", std::string("run: ") + std::strerror(error)}});
 }
 
 void Object::attachToPerfEvent(const std::string& name, int fd) {

@@ -33,10 +33,16 @@ class Object {
   void share(const std::string& map, const Object& owner);
   /** Leaves the program out, as a kernel may not be able to load it. */
   void omit(const std::string& program);
-  void attachTo(const std::string& program, const std::string& function);
+  /** Names the function that a fentry program belongs to; before load(). */
+  void aim(const std::string& program, const std::string& function);
+  /** Leaves the map out, with the code that would use it. */
+  void omitMap(const std::string& map);
   /** Throws SW_BPF_LOAD with what the kernel said. */
   void load();
   void attach(const std::string& program);
+  void attachKprobe(const std::string& program, const std::string& function);
+  /** Runs a task iterator over all tasks once. */
+  void iterate(const std::string& program);
   void attachToPerfEvent(const std::string& program, int fd);
   void detach();
 

@@ -24,6 +24,8 @@ struct OffCpuOptions {
   bool blocked = true;
   bool runqueue = true;
   bool preempted = true;
+  std::string capture;  // '' = the best that the kernel has
+  bool legacy = false;
 };
 
 struct Options {

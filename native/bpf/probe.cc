@@ -54,6 +54,8 @@ Finding tried(const std::string& name, int error, const std::string& good) {
 
 }  // namespace
 
+int tryFentry(int btfId) { return tryProgram(BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, btfId); }
+
 std::vector<Finding> probe(const std::string& objects) {
   std::vector<Finding> all;
   all.push_back({"kernel", kernelVersion() >= version(5, 8), kernelRelease() + " (5.8 or later is needed)"});
@@ -88,7 +90,7 @@ std::vector<Finding> probe(const std::string& objects) {
   all.push_back({"sched_exit_tp", exitTracepoint,
                  exitTracepoint ? "off-CPU stacks are taken late" : "not in this kernel: another way is chosen"});
   int finish = types.functionId("finish_task_switch");
-  all.push_back(finish > 0 ? tried("fentry", tryProgram(BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, finish), "loads")
+  all.push_back(finish > 0 ? tried("fentry", tryFentry(finish), "loads")
                            : Finding{"fentry", false, "finish_task_switch is not in BTF"});
   all.push_back(tried("ring_buffer", libbpf_probe_bpf_map_type(BPF_MAP_TYPE_RINGBUF, nullptr) == 1 ? 0 : EPERM, "works"));
   all.push_back(tried("task_storage", libbpf_probe_bpf_map_type(BPF_MAP_TYPE_TASK_STORAGE, nullptr) == 1 ? 0 : EPERM,

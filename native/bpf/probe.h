@@ -16,4 +16,7 @@ struct Finding {
 /** `objects`: the folder with the compiled programs. */
 std::vector<Finding> probe(const std::string& objects);
 
+/** Whether a fentry program can be loaded for the kernel function of this BTF id: 0, or the error. */
+int tryFentry(int btfId);
+
 }  // namespace stackwell

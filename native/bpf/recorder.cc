@@ -8,6 +8,7 @@
 
 #include "failure.h"
 #include "kernel.h"
+#include "off_cpu.h"
 
 namespace stackwell {
 
@@ -29,8 +30,14 @@ Recorder::Recorder(const Options& options) : processes_(options.maxProcessBytes)
     samplers_.push_back(std::make_unique<OnCpu>(options, scope_->object(), stacks_));
     chosen_["onCpu"] = "perf_event cpu-clock";
   }
+  if (options.offCpu) {
+    auto offCpu = std::make_unique<OffCpu>(options, *scope_, stacks_);
+    chosen_.insert(offCpu->chosen().begin(), offCpu->chosen().end());
+    samplers_.push_back(std::move(offCpu));
+  }
   scope_->set(options.scope);
   windowStart_ = monotonicNow();
+  scope_->control(SW_CONTROL_ATTACHED, windowStart_);
   for (auto& sampler : samplers_) sampler->attach();
   mapBytes_ = scope_->object().mapBytes() + sideband_->kernelBytes();
   for (auto& sampler : samplers_) mapBytes_ += sampler->object().mapBytes();
@@ -73,7 +80,7 @@ Columns Recorder::drain() {
   Columns columns;
   uint32_t set = set_;
   set_ ^= 1;
-  scope_->writeTo(set_);
+  scope_->control(SW_CONTROL_SET, set_);
   columns.startNs = windowStart_;
   columns.endNs = windowStart_ = monotonicNow();
   waitForPrograms();

@@ -51,14 +51,12 @@ ScopeFilter::ScopeFilter(const Options& options) : object_(options.objects, "sco
   }
 }
 
-void ScopeFilter::control(sw_control row, uint32_t value) {
+void ScopeFilter::control(sw_control row, uint64_t value) {
   uint32_t key = row;
   bpf_map_update_elem(object_.mapFd("sw_control"), &key, &value, BPF_ANY);
 }
 
 uint64_t ScopeFilter::takeLost() { return counters_.take(object_)[SW_LOST_PROCESSES_FULL]; }
-
-void ScopeFilter::writeTo(uint32_t set) { control(SW_CONTROL_SET, set); }
 
 void ScopeFilter::set(const Scope& scope) {
   for (uint32_t pid : scope.pids)

@@ -15,15 +15,13 @@ class ScopeFilter {
 
   /** Throws SW_PID_UNKNOWN, and leaves the scope as it was then; SW_USAGE if it names too many. */
   void set(const Scope& scope);
-  /** Which set of counts the programs write to. */
-  void writeTo(uint32_t set);
+  /** Sets a row of the map that all programs look into. */
+  void control(sw_control row, uint64_t value);
   /** Children that found no room in the scope, since the call before. */
   uint64_t takeLost();
   Object& object() { return object_; }
 
  private:
-  void control(sw_control row, uint32_t value);
-
   Object object_;
   Counters counters_;
 };
