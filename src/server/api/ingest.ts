@@ -8,6 +8,7 @@ import { parseTime } from '../../profile/time.js';
 import type { Context } from '../context.js';
 import { parseAppName } from '../ingest/labels.js';
 import { receiveBytes } from '../ingest/receive.js';
+import { sendText } from '../json.js';
 import { ERROR_ANSWERS } from './schemas.js';
 
 const Parameters = z.object({
@@ -62,7 +63,7 @@ export function ingestRoutes(app: FastifyInstance, context: Context): void {
           },
         ]);
         if (refused[0] !== undefined) throw refused[0].error;
-        return reply.code(200).send(null);
+        return sendText(reply, '');
       },
     });
 }

@@ -31,14 +31,14 @@ function addCount(counts: Record<string, number>, cause: string, count: number):
     counts[cause] = (Object.hasOwn(counts, cause) ? counts[cause]! : 0) + count;
 }
 
-/** The same comments for a merged profile. */
+/** The same comments for a merged profile; none where nothing is known. */
 export function commentsOf(stats: Omit<ProfileStats, 'clock'> & { clocks: string[] }): string[] {
   const counts = (prefix: string, all: Record<string, number>) =>
     Object.entries(all).map(([cause, count]) => `${PREFIX}${prefix}.${cause} ${count}`);
   return [
     ...stats.clocks.map(clock => `${PREFIX}clock ${clock}`),
-    `${PREFIX}samples ${stats.samples}`,
-    `${PREFIX}truncated ${stats.truncated}`,
+    ...(stats.samples > 0 ? [`${PREFIX}samples ${stats.samples}`] : []),
+    ...(stats.truncated > 0 ? [`${PREFIX}truncated ${stats.truncated}`] : []),
     ...counts('lost', stats.lost),
     ...counts('unresolved', stats.unresolved),
   ];
