@@ -11,19 +11,19 @@ import { Timeline } from './parts/timeline.js';
 import { Toolbar } from './parts/toolbar.js';
 import { TopTable } from './parts/top-table.js';
 import { TypePicker } from './parts/type-picker.js';
-import { flame, range, state } from './state/page.js';
+import { empty, flame, range, state } from './state/page.js';
 
 function Main() {
   const data = flame.data.value;
   const error = flame.error.value;
   const { view } = state.value;
-  const empty = range.value === null || (data !== null && data.answer.profiles === 0);
+  const nothing = range.value === null || empty.value;
   return (
-    <main class={flame.loading.value && data !== null ? 'loading' : ''}>
-      {error !== null && <Problem error={error} />}
-      {empty && error === null && <Empty />}
-      {data === null && !empty && error === null && <div class="empty faint">Loading…</div>}
-      {data !== null && !empty && (
+    <main class={error !== null ? 'stale' : ''}>
+      <Problem error={error} />
+      {nothing && error === null && <Empty />}
+      {data === null && !nothing && error === null && <div class="empty faint">Loading…</div>}
+      {data !== null && !nothing && (
         <>
           <Toolbar />
           <Coverage />

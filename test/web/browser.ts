@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Debian's chromium under playwright-core, with a profile folder of its own that is removed afterwards.
+import { execFileSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { type BrowserContext, chromium, type Page } from 'playwright-core';
 
 export interface Browser {
@@ -53,4 +55,12 @@ export async function launch(
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+export const SCREENSHOTS = join(root, 'test/output/screenshots');
+
+/** Bundles the page as it is in the tree: a test of yesterday's build proves nothing. */
+export function buildPage(): void {
+  execFileSync(join(root, 'script/build-web'), { stdio: ['ignore', 'ignore', 'inherit'] });
 }

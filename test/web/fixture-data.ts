@@ -39,13 +39,14 @@ export function random(seed: number): () => number {
   };
 }
 
-const frames: Frame[] = [];
+/** Every frame that a stack can name. */
+export const FRAMES: Frame[] = [];
 const known = new Map<string, number>();
 function frame(name: string, module: string, file = '', reason = ''): number {
   const key = `${name}\0${module}`;
   let id = known.get(key);
   if (id === undefined) {
-    id = frames.push({ name, module, file, reason }) - 1;
+    id = FRAMES.push({ name, module, file, reason }) - 1;
     known.set(key, id);
   }
   return id;
@@ -452,7 +453,7 @@ export function treeOf(samples: Sample[]): Tree {
   const visit = (node: Node, depth: number, start: number) => {
     let fn = index.get(node.fn);
     if (fn === undefined) {
-      const f = frames[node.fn]!;
+      const f = FRAMES[node.fn]!;
       fn = tree.functions.name.push(f.name) - 1;
       tree.functions.file.push(f.file);
       tree.functions.module.push(f.module);

@@ -20,8 +20,11 @@ const MIME: Record<string, string> = {
   '.svg': 'image/svg+xml',
   '.map': 'application/json',
 };
-export const CSP =
-  "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
+/** As strict as the server's own. */
+const CSP = [
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'",
+  "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+].join('; ');
 
 export interface FixtureServer {
   url: string;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What of one level is visible: whole frames from a pixel on, and runs of frames that are narrower than a pixel.
+// What of one level is visible: frames of a pixel and more, and for each pixel the run of those below.
 import { firstEndingAfter, type Graph } from './graph.js';
 
 /** Rectangles of one level in device pixels. Reused from level to level and from picture to picture. */
@@ -62,24 +62,8 @@ export function cullLevel(
       continue;
     }
     const pixel = Math.floor(x0);
-    let next = firstEndingAfter(graph, level, lo + (pixel + 1) / scale, at + 1);
-    // The last frame of the jump may begin inside this pixel and be wide: it is drawn by itself.
-    if (next === at) next = at + 1;
-    const last = out.count - 1;
-    if (
-      last >= 0 &&
-      out.until[last]! - out.position[last]! >= 1 &&
-      isRun(out, last) &&
-      out.x[last]! + out.width[last]! >= pixel
-    ) {
-      out.until[last] = next;
-      out.width[last] = pixel + 1 - out.x[last]!;
-    } else out.push(at, next, pixel, 1);
+    const next = Math.max(at + 1, firstEndingAfter(graph, level, lo + (pixel + 1) / scale, at + 1));
+    out.push(at, next, pixel, 1);
     at = next;
   }
-}
-
-/** Runs start on whole pixels and are as wide as whole pixels; a frame that does so by chance may join one unharmed. */
-function isRun(out: Rectangles, i: number): boolean {
-  return out.until[i]! - out.position[i]! > 1 || out.width[i] === 1;
 }

@@ -25,6 +25,9 @@ const GO_NAME =
 /** `java.util.HashMap.get`, `com/acme/Shop.checkout`, with or without a signature. */
 const JVM_NAME = /^L?([a-z][\w$]*[./])+[A-Z][\w$]*(\.|::|;::)[\w$<>]+(\(.*\))?.*$/;
 
+/** Names come from the programs that are profiled; no longer one is put before an expression that can back-track. */
+const MAX_NAME = 512;
+
 export function kindOf(name: string, file: string, module: string, reason: string): Kind {
   if (reason !== '') return 'unresolved';
   if (module === '' && file === '' && (name === 'other' || name === 'total')) return 'other';
@@ -32,9 +35,15 @@ export function kindOf(name: string, file: string, module: string, reason: strin
   if (JVM_FILE.test(file) || JVM_MODULE.test(module)) return 'jvm';
   if (SCRIPT.test(file)) return 'script';
   if (file.endsWith('.go')) return 'go';
-  if (module === '[jit]') return JVM_NAME.test(name) ? 'jvm' : 'jit';
+  if (module === '[jit]') return name.length < MAX_NAME && JVM_NAME.test(name) ? 'jvm' : 'jit';
   // Assembly of Go's runtime and stripped Go programs have no file; a shared library is never Go by its looks alone.
-  if ((file === '' || file.endsWith('.s')) && !module.includes('.so') && GO_NAME.test(name)) return 'go';
+  if (
+    (file === '' || file.endsWith('.s')) &&
+    !module.includes('.so') &&
+    name.length < MAX_NAME &&
+    GO_NAME.test(name)
+  )
+    return 'go';
   return 'native';
 }
 

@@ -29,11 +29,31 @@ function afterLastSpace(name: string): number {
   return 0;
 }
 
-/** Parameters at the end, with what may follow them: `(int, long) const`, `() [clone .cold]`. */
-const PARAMETERS =
-  /^(.*[^\s.(/])\([^()]*(\([^()]*\)[^()]*)*\)( const| volatile| noexcept|&)*(\s*\[[^\]]*\])*$/;
+/**
+ * Takes parameters off the end, with what may follow them: `(int, long) const`, `() [clone .cold]`. Walks backwards once:
+ * names come from the programs that are profiled, and a regular expression would let a long one hold the page up.
+ */
+function withoutParameters(name: string): string {
+  const tail = /( const| volatile| noexcept|&| \[clone [^\]]{1,80}\]){1,6}$/.exec(name.slice(-200));
+  const end = name.length - (tail?.[0].length ?? 0);
+  if (name[end - 1] !== ')') return name;
+  let depth = 0;
+  for (let i = end - 1; i > 0; i--) {
+    if (name[i] === ')') depth++;
+    else if (name[i] === '(' && --depth === 0)
+      // Go writes its receivers in parentheses, after a dot: `pkg.(*T)` is no call.
+      return /[\s.(/]/.test(name[i - 1]!) ? name : name.slice(0, i);
+  }
+  return name;
+}
+
 /** Their names have brackets, spaces or arrows of their own; they are shown whole or cut. */
 const OPERATOR = /\boperator\b/;
+
+/** Parameters, return type and template arguments taken off, and a package path up to its last part: as people say it. */
+export function shortName(name: string): string {
+  return reduce(name, () => {});
+}
 
 /** A name in forms of falling length, the full one first. */
 export function shortForms(name: string): string[] {
@@ -41,32 +61,8 @@ export function shortForms(name: string): string[] {
   const add = (form: string) => {
     if (form !== '' && form.length < forms[forms.length - 1]!.length) forms.push(form);
   };
-  let short = name;
-  if (OPERATOR.test(name)) {
-    // The last name before the operator is enough to tell whose it is.
-    const at = name.search(OPERATOR);
-    const owner = /([\w~]+::)$/.exec(without(name.slice(0, at), '<', '>', ''))?.[1] ?? '';
-    add(owner + name.slice(at));
-    return forms;
-  }
-  // Go writes its receivers in parentheses: `(*T).Method` must stay, `f(int, long)` need not.
-  const call = PARAMETERS.exec(short);
-  if (call !== null) short = call[1]!;
-  add(short);
-  // A return type in front, as demanglers write it for template instances.
-  const at = afterLastSpace(short);
-  if (at > 0 && !short.slice(at).startsWith('[')) short = short.slice(at).replace(/^[*&]+/, '');
-  add(short);
-  // Rust's `<T as Trait>::method` begins with a bracket that is no parameter list.
-  if (!short.startsWith('<') && !short.startsWith('_<')) {
-    short = without(short, '<', '>', '');
-    add(short);
-  }
-  const slash = short.lastIndexOf('/');
-  if (slash >= 0 && slash < short.length - 1 && !short.includes('::')) {
-    short = short.slice(slash + 1);
-    add(short);
-  }
+  const short = reduce(name, add);
+  if (OPERATOR.test(name)) return forms;
   const parts = short.split('::');
   if (parts.length > 2) add(parts.slice(-2).join('::'));
   if (parts.length > 1 && !short.startsWith('<')) add(parts[parts.length - 1]!);
@@ -74,6 +70,36 @@ export function shortForms(name: string): string[] {
   if (parts.length === 1 && dots.length > 2 && dots.every(part => /^[\w$<>]+$/.test(part)))
     add(dots.slice(-2).join('.'));
   return forms;
+}
+
+/** Each step on the way to the short name is handed to `step`. */
+function reduce(name: string, step: (form: string) => void): string {
+  let short = name;
+  if (OPERATOR.test(name)) {
+    // The last name before the operator is enough to tell whose it is; parameters may be part of its name.
+    const at = name.search(OPERATOR);
+    const owner = /([\w~]+::)$/.exec(without(name.slice(0, at), '<', '>', ''))?.[1] ?? '';
+    short = owner + name.slice(at);
+    step(short);
+    return short;
+  }
+  short = withoutParameters(short);
+  step(short);
+  // A return type in front, as demanglers write it for template instances.
+  const at = afterLastSpace(short);
+  if (at > 0 && !short.slice(at).startsWith('[')) short = short.slice(at).replace(/^[*&]+/, '');
+  step(short);
+  // Rust's `<T as Trait>::method` begins with a bracket that is no parameter list.
+  if (!short.startsWith('<') && !short.startsWith('_<')) {
+    short = without(short, '<', '>', '');
+    step(short);
+  }
+  const slash = short.lastIndexOf('/');
+  if (slash >= 0 && slash < short.length - 1 && !short.includes('::')) {
+    short = short.slice(slash + 1);
+    step(short);
+  }
+  return short;
 }
 
 /** Widths of characters of one font, measured once each. */

@@ -14,6 +14,10 @@ const PADDING = 4;
 /** CSS pixels below which no label is tried. */
 const MIN_LABEL = 22;
 
+/** Device pixels of frames too small to see that are drawn as one. */
+const DUST = 3;
+const NO_RUN = { rank: -1, colour: -1, x: 0, end: 0 };
+
 /** What of the graph is in view, in units of the sample type. */
 export interface Span {
   lo: number;
@@ -107,33 +111,51 @@ export class Painter {
     const text: { x: number; y: number; width: number; fn: number; matched: boolean }[] = [];
     const first = Math.min(levelAt(scene, scene.scrollTop), levelAt(scene, scene.scrollTop + scene.height));
     const last = Math.max(levelAt(scene, scene.scrollTop), levelAt(scene, scene.scrollTop + scene.height));
-    const matchColour = palette.frame.length;
+    // Colours by number: frames, the same faded, then the two of matches.
+    const shades = palette.frame.length;
+    const colours = [...palette.frame, ...palette.faded, palette.match, palette.someMatch];
 
     for (let level = Math.max(0, first); level <= Math.min(graph.levels - 1, last); level++) {
       const y = Math.round((levelTop(scene, level) - scene.scrollTop) * ratio);
       cullLevel(graph, level, span.lo, span.hi, pixels, this.rectangles);
       const { count, position, until, x, width } = this.rectangles;
+      let run = NO_RUN;
+      const flushRun = () => {
+        if (run.colour >= 0) this.batches.add(run.colour, run.x, y, run.end - run.x);
+        run = NO_RUN;
+      };
       for (let i = 0; i < count; i++) {
-        const row = graph.levelRows[position[i]!]!;
+        const from = position[i]!;
+        const row = graph.levelRows[from]!;
         const fn = graph.fn[row]!;
-        const matched = matches !== null && matches.prefix[until[i]!]! > matches.prefix[position[i]!]!;
+        const base = scene.looks.kind[fn]! * SHADES + scene.looks.shade[fn]!;
+        const part = matches === null ? 0 : matches.prefix[until[i]!]! - matches.prefix[from]!;
         // Rounding both edges, not the width, keeps neighbours from overlapping or leaving holes.
         const x0 = Math.round(x[i]!);
         const x1 = Math.max(x0 + 1, Math.round(x[i]! + width[i]!));
-        const w = x1 - x0 > 3 * gap ? x1 - x0 - gap : x1 - x0;
-        const base = scene.looks.kind[fn]! * SHADES + scene.looks.shade[fn]!;
-        this.batches.add(matched ? matchColour : matches !== null ? matchColour + 1 + base : base, x0, y, w);
-        if (until[i]! - position[i]! === 1 && w >= MIN_LABEL * ratio)
-          text.push({ x: x0, y, width: w, fn, matched });
+        if (width[i]! > 1 || until[i]! - from === 1) {
+          flushRun();
+          const w = x1 - x0 > 3 * gap ? x1 - x0 - gap : x1 - x0;
+          const matched = matches !== null && matches.functions[fn] === 1 && row !== 0;
+          this.batches.add(matched ? 2 * shades : matches === null ? base : shades + base, x0, y, w);
+          if (w >= MIN_LABEL * ratio) text.push({ x: x0, y, width: w, fn, matched });
+          continue;
+        }
+        // Many frames in one pixel: the colour of a match in full only if most of what is there matches, or a search
+        // for a few small frames would look as if everything matched.
+        const rank = part === 0 ? 0 : part > 0.5 * runTotal(graph, from, until[i]!) ? 2 : 1;
+        // Dust has no colour that anyone could read: a few pixels of it make one rectangle.
+        if (run.rank !== rank || run.end !== x0 || (rank === 0 && x1 - run.x > DUST)) {
+          flushRun();
+          const colour = rank > 0 ? 2 * shades + 2 - rank : matches === null ? base : shades + base;
+          run = { rank, colour, x: x0, end: x0 };
+        }
+        run.end = x1;
       }
+      flushRun();
     }
     this.batches.flush((colour, list, length) => {
-      context.fillStyle =
-        colour < matchColour
-          ? palette.frame[colour]!
-          : colour === matchColour
-            ? palette.match
-            : palette.faded[colour - matchColour - 1]!;
+      context.fillStyle = colours[colour]!;
       for (let i = 0; i < length; i += 3)
         context.fillRect(list[i]!, list[i + 1]!, list[i + 2]!, rowPixels - gap);
     });
@@ -197,6 +219,15 @@ export class Painter {
     if (this.labels?.names !== names) this.labels = { names, labels: new Labels(names, this.measure) };
     return this.labels.labels;
   }
+}
+
+/** Width of a run in units of the sample type: its frames stand in order, and gaps between them are not theirs. */
+function runTotal(graph: Graph, from: number, until: number): number {
+  // At most a pixel's worth of frames matters; a few hundred are enough to tell which way it goes.
+  const stop = Math.min(until, from + 256);
+  let sum = 0;
+  for (let i = from; i < stop; i++) sum += graph.total[graph.levelRows[i]!]!;
+  return (sum * (until - from)) / (stop - from);
 }
 
 /** The span of a row; the whole for -1. */

@@ -22,6 +22,8 @@ export interface Palette {
   text: string;
   fadedText: string;
   match: string;
+  /** A pixel of many frames of which the lesser part matches. */
+  someMatch: string;
   matchText: string;
   hover: string;
   focus: string;
@@ -53,6 +55,7 @@ export const DARK: Palette = {
   text: '#f1f3f5',
   fadedText: '#8b929b',
   match: '#c2417f',
+  someMatch: '#6b3350',
   matchText: '#ffffff',
   hover: '#ffffff',
   focus: '#ffd257',
@@ -64,6 +67,7 @@ export const LIGHT: Palette = {
   text: '#14181d',
   fadedText: '#78808a',
   match: '#e267a4',
+  someMatch: '#edb9d2',
   matchText: '#14060d',
   hover: '#14181d',
   focus: '#b3520a',

@@ -21,8 +21,8 @@ export function compile(text: string, regex: boolean): Pattern {
 export interface Matches {
   /** 1 for each function that matches. */
   functions: Uint8Array;
-  /** rows + 1 prefix sums over `levelRows`: whether a run has a match is one subtraction. */
-  prefix: Uint32Array;
+  /** rows + 1 prefix sums, over `levelRows`, of the totals that match: how much of a run matches is one subtraction. */
+  prefix: Float64Array;
   /** Frames that match. */
   frames: number;
 }
@@ -32,12 +32,15 @@ export function findMatches(graph: Graph, test: (text: string) => boolean): Matc
   const functions = new Uint8Array(f.name.length);
   for (let i = 0; i < functions.length; i++) if (test(f.name[i]!) || test(f.module[i]!)) functions[i] = 1;
   // The root stands for everything; finding it would make every search match all.
-  const prefix = new Uint32Array(graph.rows + 1);
+  const prefix = new Float64Array(graph.rows + 1);
+  let frames = 0;
   for (let i = 0; i < graph.rows; i++) {
     const row = graph.levelRows[i]!;
-    prefix[i + 1] = prefix[i]! + (row === 0 ? 0 : functions[graph.fn[row]!]!);
+    const matched = row !== 0 && functions[graph.fn[row]!] === 1;
+    if (matched) frames++;
+    prefix[i + 1] = prefix[i]! + (matched ? graph.total[row]! : 0);
   }
-  return { functions, prefix, frames: prefix[graph.rows]! };
+  return { functions, prefix, frames };
 }
 
 /** Value under `root` that has a match on its stack. A match inside a match is not counted again. */

@@ -89,7 +89,7 @@ async function findProcesses(scope: Scope, abort: AbortSignal): Promise<Found> {
       .sort((a, b) => Number(a) - Number(b))
       .map(value => ({
         key: `pid ${value}`,
-        name: value,
+        name: `pid ${value}`,
         group: now?.label === 'process_name' ? `By process id, of ${now.value}` : 'By process id',
         label: 'pid',
         value,

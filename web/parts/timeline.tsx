@@ -10,7 +10,7 @@ import { type Stack, stack } from '../lib/series.js';
 import { formatClock, formatLocal, formatSpan } from '../lib/time.js';
 import { isSampleLabel, labelNames, measure, now, range, state, timeline, update } from '../state/page.js';
 import { dark } from '../state/theme.js';
-import { Problem } from './problem.js';
+import { apart, Problem } from './problem.js';
 
 const LAYERS = 8;
 const HEIGHT = 116;
@@ -194,7 +194,6 @@ function layerName(name: string | null, by: string): string {
 
 export function Timeline() {
   const s = stacked.value;
-  const error = timeline.error.value;
   const names = (labelNames.data.value ?? []).filter(name => !isSampleLabel(name));
   const { by, query } = state.value;
   const choices = [...new Set(['service_name', ...names, by].filter(name => name !== ''))];
@@ -215,7 +214,7 @@ export function Timeline() {
           {s !== null && s.times.length > 0 && <span class="faint"> · each step {formatSpan(s.step)}</span>}
         </div>
         <Chart />
-        {error !== null && <Problem error={error} />}
+        <Problem error={apart(timeline.error.value)} />
       </div>
       <div class="legend">
         <div class="legend-head">

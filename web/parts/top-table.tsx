@@ -4,7 +4,7 @@
 import { computed } from '@preact/signals';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { kindOf } from '../flame/kind.js';
-import { shortForms } from '../flame/label.js';
+import { shortName } from '../flame/label.js';
 import { DARK, kindColour, LIGHT } from '../flame/palette.js';
 import { type FunctionTable, tableUnder } from '../flame/search.js';
 import { formatCount, formatShare, formatValue } from '../lib/format.js';
@@ -13,7 +13,7 @@ import { sortedRows } from '../lib/rows.js';
 import { flame, measure, state, top, update, view } from '../state/page.js';
 import { dark } from '../state/theme.js';
 import type { PageState } from '../state/url.js';
-import { Problem } from './problem.js';
+import { apart, Problem } from './problem.js';
 
 const ROW = 22;
 
@@ -73,7 +73,6 @@ function Row({ index, at, of }: { index: number; at: number; of: FunctionTable }
   const file = functions.file[index]!;
   const reason = functions.reason[index]!;
   const palette = dark.value ? DARK : LIGHT;
-  const forms = shortForms(name);
   const on = state.value.find === name && !state.value.regex;
   const full = [name, module, file, reason === '' ? '' : `no name: ${reasonText(reason)}`];
   return (
@@ -91,7 +90,7 @@ function Row({ index, at, of }: { index: number; at: number; of: FunctionTable }
             aria-pressed={on}
             onClick={() => update({ find: on ? '' : name, regex: false })}
           >
-            {forms[Math.min(1, forms.length - 1)]}
+            {shortName(name)}
           </button>
           <span class="fn-module">{reason === '' ? module : `${module} ${reason}`}</span>
         </div>
@@ -166,7 +165,7 @@ export function TopTable() {
         </table>
         {data !== null && order.length === 0 && <p class="nothing">No function matches the filter.</p>}
       </div>
-      {top.error.value !== null && !zoomed && <Problem error={top.error.value} />}
+      {!zoomed && <Problem error={apart(top.error.value)} />}
     </section>
   );
 }

@@ -9,6 +9,7 @@ import { compile, findMatches } from '../flame/search.js';
 import { api, type FlameAnswer, type Selected, type TimelineAnswer, type TopAnswer } from '../lib/api.js';
 import { measureOf } from '../lib/format.js';
 import { formatQuery, matchersOf } from '../lib/query.js';
+import { shortId } from '../lib/scope.js';
 import { type Range, resolveRange } from '../lib/time.js';
 import { Resource } from './resource.js';
 import { formatState, type PageState, parseState } from './url.js';
@@ -113,6 +114,12 @@ export function isSampleLabel(name: string): boolean {
   return (SAMPLE_LABELS as readonly string[]).includes(name);
 }
 
+/** The answer is there, and nothing is in it. */
+export const empty = computed(() => {
+  const answer = flame.data.value?.answer;
+  return answer !== undefined && (answer.profiles === 0 || answer.sum === 0);
+});
+
 /** Starts asking; called once. */
 export function start(): void {
   addEventListener('popstate', () => {
@@ -161,10 +168,14 @@ export function start(): void {
     top.load(signal => api.top(s, TABLE_ROWS, signal));
   });
 
-  const empty = computed(() => flame.data.value !== null && flame.data.value.answer.profiles === 0);
   effect(() => {
     if (empty.value)
       everSeen.load(signal => api.types({ from: now.value - TEN_YEARS, until: now.value + 60_000 }, signal));
+  });
+
+  effect(() => {
+    const pinned = matchersOf(state.value.query).filter(m => m.op === '=' && m.name !== 'phase');
+    document.title = [...pinned.map(m => shortId(m.value)), measure.value.name, 'Stackwell'].join(' · ');
   });
 
   // Following the clock: every 10 s, for that is how long a window is; faster while there is nothing yet.
