@@ -2,6 +2,7 @@
 // Asks the child about files, and copes with its end: another child is started, gets the same descriptors, and is
 // asked again, more carefully about the file that ended the one before.
 import type { Opened } from '#native/descriptors';
+import { StackwellError } from '../../../errors.js';
 import { type Answer, Child, ChildDied, type ChildOptions, type Death } from './child.js';
 import { closeDescriptor } from './opener.js';
 import {
@@ -53,12 +54,18 @@ export class Reader {
   /** The run that answers now; a new one when the last one ended. Rejects with SW_SYMBOLIZER. */
   async running(): Promise<number> {
     if (this.#child?.alive !== true) {
-      if (this.#closed) throw new ChildDied('killed');
+      this.#orClosed();
       this.#child = await Child.start(this.options);
       this.#run++;
-      if (this.#closed) await this.close();
+      if (!this.#closed) return this.#run;
+      await this.#child.close();
+      this.#orClosed();
     }
     return this.#run;
+  }
+
+  #orClosed(): void {
+    if (this.#closed) throw new StackwellError('SW_SYMBOLIZER', { reason: 'it was closed' });
   }
 
   /** What an opened ELF file is; null when it is damaged, 'not-elf' when it is something else. */
