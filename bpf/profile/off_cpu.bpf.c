@@ -46,8 +46,8 @@ struct {
 #endif
 
 static __always_inline __u32 sw_state_of(struct task_struct *task) {
-  if (bpf_core_field_exists(task->__state)) return BPF_CORE_READ(task, __state);
-  return BPF_CORE_READ((struct task_struct___before_5_14 *)task, state);
+  if (bpf_core_field_exists(task->__state)) return task->__state;
+  return ((struct task_struct___before_5_14 *)task)->state;
 }
 
 static __always_inline bool sw_has_user_part(struct task_struct *task) {
@@ -135,6 +135,11 @@ static __always_inline void sw_take_fresh(struct task_struct *task, struct sw_st
 static __always_inline void sw_come_back(struct task_struct *next, __u64 now) {
   struct sw_away *away = sw_away_find(next);
   if (!away || !away->since_ns) return;
+  if (now - away->left_ns < sw_min_ns && now >= away->left_ns) { /* most end here: no atomic, nothing of the task is read */
+    away->since_ns = 0;
+    sw_count_as(SW_SKIPPED_SHORT, 1);
+    return;
+  }
   struct sw_interval interval = {.until_ns = now};
   interval.since_ns = sw_away_take(away);
   if (!interval.since_ns || !sw_wanted(next, away, &interval)) return;

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 {
   "includes": ["../common.gypi"],
-  # Debian's libbpf.a and libelf.a are not position-independent, so they cannot become part of an addon.
-  "targets": [{ "target_name": "bpf", "sources": ["<!@(node ../sources.cjs)"], "libraries": ["-lbpf"] }],
+  # libbpf is linked in; Debian's libelf.a is not position-independent, so that stays a shared library.
+  "targets": [{ "target_name": "bpf", "sources": ["<!@(node ../sources.cjs)"], "libraries": ["<!(node libbpf.cjs)", "-lelf", "-lz"] }],
 }

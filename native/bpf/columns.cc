@@ -61,7 +61,8 @@ uint32_t ColumnBuilder::process(const sw_key& key, const sw_value& value) {
   // The first time: what a process did while it exec'ed is counted under the old program, see begin_new_exec().
   Generation* generation = processes_.at(key.tgid, value.first_ns);
   const Process& known = processes_.process(key.tgid);
-  if (generation->comm.empty() && key.tid == key.tgid)
+  // Gone before it could be asked: then a thread's name is better than none.
+  if (generation->comm.empty())
     generation->comm.assign(value.comm, strnlen(value.comm, sizeof value.comm));
 
   auto& out = out_.processes;

@@ -112,18 +112,14 @@ std::vector<int> onlineCpus() {
   return cpus;
 }
 
-std::pair<uint64_t, uint64_t> kernelFunction(const std::string& name) {
-  // The list is sorted by address within the kernel itself, so the end is the next symbol's start.
+std::pair<uint64_t, uint64_t> kernelRange(const std::string& first, const std::string& last) {
   uint64_t start = 0, end = 0;
   eachKernelSymbol([&](uint64_t address, std::string_view symbol) {
-    if (start && address > start) {
-      end = address;
-      return false;
-    }
-    if (symbol == name) start = address;
-    return true;
+    if (symbol == first) start = address;
+    if (symbol == last) end = address;
+    return start == 0 || end == 0;
   });
-  return {start, end};
+  return start < end ? std::pair(start, end) : std::pair<uint64_t, uint64_t>(0, 0);
 }
 
 std::string kernelFunctionName(const std::string& name) {

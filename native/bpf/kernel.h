@@ -31,8 +31,8 @@ void requireKernel();
 /** Online CPUs, as in /sys/devices/system/cpu/online. */
 std::vector<int> onlineCpus();
 
-/** First and last + 1 address of a function in /proc/kallsyms; zeros when it is not told (kptr_restrict). */
-std::pair<uint64_t, uint64_t> kernelFunction(const std::string& name);
+/** The addresses from one symbol of /proc/kallsyms to another; zeros when they are not told (kptr_restrict). */
+std::pair<uint64_t, uint64_t> kernelRange(const std::string& first, const std::string& last);
 
 /** The name under which a function stands in /proc/kallsyms: itself, or with a compiler's suffix (`.isra.0`); '' if not. */
 std::string kernelFunctionName(const std::string& name);

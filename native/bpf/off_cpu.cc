@@ -63,7 +63,7 @@ OffCpu::OffCpu(const Options& all, ScopeFilter& scope, Stacks& stacks)
   chosen_ = {{"offCpu", legacy ? "sched_switch, kernels from 5.8" : "sched_switch"},
              {"offCpuCapture", capture},
              {"offCpuOpen", iterator_.empty() ? "none" : iterator_ == "sw_open_sleepable" ? "iter.s/task" : "iter/task"}};
-  load(stacks, kernelFunction("__schedule"));
+  load(stacks, kernelRange("__sched_text_start", "__sched_text_end"));
 }
 
 void OffCpu::attach() {

@@ -38,9 +38,9 @@ Sampler::Sampler(const Options& options, const std::string& file, const Object& 
   object_.knob<uint32_t>("sw_max_stack", maxStack());
 }
 
-void Sampler::load(Stacks& stacks, std::pair<uint64_t, uint64_t> strip) {
+void Sampler::load(Stacks& stacks, std::pair<uint64_t, uint64_t> scheduler) {
   object_.load();
-  stacks.addRing(object_.mapFd("sw_stacks"), strip);
+  stacks.addRing(object_.mapFd("sw_stacks"), scheduler);
 }
 
 void Sampler::take(uint32_t set, const std::function<void(const sw_key&, const sw_value&)>& row) {

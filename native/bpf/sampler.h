@@ -22,7 +22,7 @@ class Sampler {
   virtual ~Sampler() = default;
 
   /** The object is set up: loads it and adds its ring. */
-  void load(Stacks& stacks, std::pair<uint64_t, uint64_t> strip);
+  void load(Stacks& stacks, std::pair<uint64_t, uint64_t> scheduler);
   /** Starts the programs. */
   virtual void attach() = 0;
   /** Just before the sets are turned around. */

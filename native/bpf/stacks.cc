@@ -20,8 +20,8 @@ Stacks::Stacks() = default;
 
 Stacks::~Stacks() { ring_buffer__free(rings_); }
 
-void Stacks::addRing(int fd, std::pair<uint64_t, uint64_t> strip) {
-  auto ring = std::make_unique<Ring>(Ring{this, strip});
+void Stacks::addRing(int fd, std::pair<uint64_t, uint64_t> scheduler) {
+  auto ring = std::make_unique<Ring>(Ring{this, scheduler});
   int error = 0;
   if (!rings_) {
     rings_ = ring_buffer__new(fd, receive, ring.get(), nullptr);
@@ -47,14 +47,13 @@ int Stacks::receive(void* context, void* data, size_t size) {
   Stack& stack = found->second;
   stack.sets |= static_cast<uint8_t>(1u << (head.set & 1));
   if (!fresh) return 0;
-  // Programs on tracepoints see themselves and their trampoline on top of the kernel's stack.
   uint32_t skip = 0;
-  auto [from, to] = ring->strip;
-  for (uint32_t i = 0; from && i < head.kernel_frames; i++)
-    if (record->frame[i] >= from && record->frame[i] < to) {
-      skip = i;
-      break;
-    }
+  auto [from, to] = ring->scheduler;
+  auto scheduler = [&](uint32_t i) { return record->frame[i] >= from && record->frame[i] < to; };
+  while (from && skip < head.kernel_frames && !scheduler(skip)) skip++;
+  while (from && skip < head.kernel_frames && scheduler(skip)) skip++;
+  // All or nothing of it is the scheduler's: a kernel thread's whole stack, or one taken while it was not in there.
+  if (skip == head.kernel_frames) skip = 0;
   stack.flags = head.flags;
   stack.kernel = static_cast<uint8_t>(head.kernel_frames - skip);
   stack.user = head.user_frames;

@@ -29,8 +29,12 @@ class Stacks {
   Stacks(const Stacks&) = delete;
   Stacks& operator=(const Stacks&) = delete;
 
-  /** Adds a ring. Kernel frames before the first one in [from, to) are the tracer's own, and are cut. */
-  void addRing(int fd, std::pair<uint64_t, uint64_t> strip);
+  /**
+   * Adds a ring. Where `scheduler` is given, leading kernel frames up to and including the scheduler's own are cut: what
+   * comes before them is the tracer, and a task that still waits is seen by the kernel's walk without them, so that both
+   * show the same stack.
+   */
+  void addRing(int fd, std::pair<uint64_t, uint64_t> scheduler);
   /** Takes what is in the rings. Returns the number of stacks. */
   int consume();
   /** Processes whose stacks came since the call before. */
@@ -45,7 +49,7 @@ class Stacks {
  private:
   struct Ring {
     Stacks* owner;
-    std::pair<uint64_t, uint64_t> strip;
+    std::pair<uint64_t, uint64_t> scheduler;
   };
   static int receive(void* ring, void* data, size_t size);
 
