@@ -32,11 +32,13 @@ export interface Fixture {
 export function pprof(fixture: Fixture, gzipLevel = 1): Promise<Uint8Array> {
   const { samples, types = [['cpu', 'nanoseconds']], comments = [], duration = 10_000 } = fixture;
   const strings: string[] = [''];
+  const known = new Map([['', 0]]);
   const index = (text: string) => {
-    const at = strings.indexOf(text);
-    return at === -1 ? strings.push(text) - 1 : at;
+    if (!known.has(text)) known.set(text, strings.push(text) - 1);
+    return known.get(text)!;
   };
   const names = [...new Set(samples.flatMap(({ stack }) => stack))];
+  const rows = new Map(names.map((name, row) => [name, row]));
   const offsets = (lengths: number[]) => {
     let sum = 0;
     return Uint32Array.from([0, ...lengths.map(length => (sum += length))]);
@@ -82,7 +84,7 @@ export function pprof(fixture: Fixture, gzipLevel = 1): Promise<Uint8Array> {
       },
       samples: {
         locationOffset: offsets(samples.map(({ stack }) => stack.length)),
-        location: Uint32Array.from(samples.flatMap(({ stack }) => stack.map(name => names.indexOf(name)))),
+        location: Uint32Array.from(samples.flatMap(({ stack }) => stack.map(name => rows.get(name)!))),
         values: BigInt64Array.from(samples.flatMap(({ values }) => values.map(BigInt))),
         labelOffset: offsets(samples.map(sample => Object.keys(sample.labels ?? {}).length)),
       },

@@ -4,6 +4,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { Context } from '../context.js';
 import { prepareErrorReply, requestError } from '../errors.js';
+import type { PushHandler } from '../ingest/push-service.js';
 import { receiveBytes } from '../ingest/receive.js';
 
 const PATH = '/push.v1.PusherService/Push';
@@ -11,7 +12,7 @@ const PATH = '/push.v1.PusherService/Push';
 export function pushRoutes(app: FastifyInstance, context: Context): void {
   receiveBytes(app, context);
   const load = () => import('../ingest/push-service.js');
-  let handler: ReturnType<Awaited<ReturnType<typeof load>>['pushHandler']> | null = null;
+  let handler: PushHandler | null = null;
 
   app.setErrorHandler(async (thrown, request, reply) => {
     const error = requestError(thrown);

@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // push.v1.PusherService by Connect's own handler. Loaded with the first push: an idle server does without it.
-import { Code, ConnectError, createConnectRouter } from '@connectrpc/connect';
-import type { UniversalHandler } from '@connectrpc/connect/protocol';
-import { asStackwellError, type StackwellError } from '../../errors.js';
+import {
+  Code,
+  ConnectError,
+  createConnectRouter,
+  createContextKey,
+  createContextValues,
+} from '@connectrpc/connect';
+import type { UniversalServerRequest, UniversalServerResponse } from '@connectrpc/connect/protocol';
+import { asStackwellError, StackwellError } from '../../errors.js';
 import type { Context } from '../context.js';
 import { retryAfter } from '../errors.js';
 import { PusherService, type PushRequest } from '../gen/push/v1/push_pb.js';
@@ -50,7 +56,12 @@ function toIncoming({ series }: PushRequest): { incoming: Incoming[]; positions:
   return { incoming, positions };
 }
 
-export function pushHandler({ ingest, metrics, log, config }: Context): UniversalHandler {
+/** Set once a message has been decoded. */
+const decoded = createContextKey(false);
+
+export type PushHandler = (request: UniversalServerRequest) => Promise<UniversalServerResponse>;
+
+export function pushHandler({ ingest, metrics, log, config }: Context): PushHandler {
   const router = createConnectRouter({
     connect: true,
     grpc: false,
@@ -58,7 +69,8 @@ export function pushHandler({ ingest, metrics, log, config }: Context): Universa
     readMaxBytes: config.limits.profileBytes,
   });
   router.service(PusherService, {
-    push: async request => {
+    push: async (request, { values }) => {
+      values.set(decoded, true);
       const { incoming, positions } = toIncoming(request);
       let outcome: Outcome;
       try {
@@ -83,5 +95,25 @@ export function pushHandler({ ingest, metrics, log, config }: Context): Universa
       );
     },
   });
-  return router.handlers[0]!;
+  const handler = router.handlers[0]!;
+  return async request => {
+    const contextValues = createContextValues();
+    const answer = await handler({ ...request, contextValues });
+    if (answer.status !== 500 || contextValues.get(decoded)) return answer;
+    // Connect calls a protobuf message that cannot be decoded an internal error, and clients would send it for ever.
+    return errorResponse(
+      new StackwellError('SW_REQUEST_INVALID', { reason: 'the message cannot be decoded' }),
+    );
+  };
+}
+
+function errorResponse(error: StackwellError): UniversalServerResponse {
+  const body = Buffer.from(JSON.stringify(errorAnswer(error)));
+  return {
+    status: error.status,
+    header: new Headers({ 'content-type': 'application/json', 'x-stackwell-error': error.code }),
+    body: (async function* () {
+      yield body;
+    })(),
+  };
 }

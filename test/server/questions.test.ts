@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: Apache-2.0
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { failure, pprof, type Running, server } from './fixtures.js';
+
+/** Four profiles: two services, two windows. All values differ, so that every sum tells what it was made of. */
+const NOW = Math.floor(Date.now() / 60_000) * 60_000;
+const FIRST = NOW - 240_000;
+const SECOND = NOW - 120_000;
+
+async function fill(running: Running): Promise<void> {
+  const agent = (samples: number, lost: number) => [
+    'stackwell.clock cpu-clock',
+    `stackwell.samples ${samples}`,
+    `stackwell.lost.map_full ${lost}`,
+    'stackwell.unresolved.no_symbols 2',
+    'stackwell.truncated 1',
+    'unrelated text',
+  ];
+  const sends: [name: string, time: number, Parameters<typeof pprof>[0]][] = [
+    [
+      'api{host=h1,deploy=v1}',
+      FIRST,
+      {
+        samples: [
+          { stack: ['parse', 'handle', 'main'], values: [1], labels: { pid: '1', thread_name: 'worker' } },
+          { stack: ['parse', 'handle', 'main'], values: [2], labels: { pid: '2', thread_name: 'worker' } },
+          { stack: ['handle', 'main'], values: [4], labels: { pid: '1' } },
+        ],
+        comments: agent(7, 3),
+      },
+    ],
+    [
+      'api{host=h1,deploy=v2}',
+      SECOND,
+      {
+        samples: [
+          { stack: ['render', 'handle', 'main'], values: [8], labels: { pid: '1', thread_name: 'io' } },
+        ],
+        comments: agent(8, 5),
+      },
+    ],
+    [
+      'db{host=h1}',
+      FIRST,
+      { samples: [{ stack: ['read', 'main'], values: [16], labels: { pid: '3' } }], comments: agent(16, 3) },
+    ],
+    // handle calls itself: its total counts once.
+    [
+      'db{host=h2}',
+      SECOND,
+      { samples: [{ stack: ['handle', 'handle', 'main'], values: [32] }], comments: agent(32, 9) },
+    ],
+  ];
+  for (const [name, time, fixture] of sends) {
+    const answer = await running.ingest(await pprof({ ...fixture, time }), { name });
+    expect(answer.status).toBe(200);
+  }
+}
+
+interface Flame {
+  functions: { name: string[]; module: string[]; file: string[] };
+  depth: number[];
+  start: number[];
+  total: number[];
+  self: number[];
+  function: number[];
+}
+
+/** `root;a;b` → [total, self]. */
+function paths({ functions, depth, total, self, function: row }: Flame): Record<string, [number, number]> {
+  const path: string[] = [];
+  return Object.fromEntries(
+    depth.map((level, node) => {
+      path.length = level;
+      path.push(functions.name[row[node]!]!);
+      return [path.join(';'), [total[node]!, self[node]!]];
+    }),
+  );
+}
+
+describe('questions', () => {
+  let running: Running;
+  beforeAll(async () => {
+    running = await server();
+    await fill(running);
+  });
+  afterAll(() => running.stop());
+
+  const sum = async (query: string, more: Record<string, string> = {}): Promise<number> =>
+    (await running.json('/api/v1/flamegraph', { query, ...more })).sum;
+
+  it('answers with a flame graph in columns', async () => {
+    const flame = await running.json('/api/v1/flamegraph', { query: '{service_name="api"}' });
+    expect(flame).toMatchObject({
+      type: 'process_cpu:cpu:nanoseconds:cpu:nanoseconds',
+      unit: 'nanoseconds',
+      profiles: 2,
+      sum: 15,
+      omittedNodes: 0,
+      limited: false,
+      warnings: [],
+    });
+    expect(paths(flame)).toEqual({
+      total: [15, 0],
+      'total;main': [15, 0],
+      'total;main;handle': [15, 4],
+      'total;main;handle;parse': [3, 3],
+      'total;main;handle;render': [8, 8],
+    });
+    const parse = flame.functions.name.indexOf('parse');
+    expect([flame.functions.file[parse], flame.functions.module[parse]]).toEqual(['parse.c', 'app']);
+    // Children lie inside their parent, side by side.
+    const { depth, start, total } = flame as Flame;
+    for (let node = 1; node < depth.length; node++) {
+      let parent = node - 1;
+      while (depth[parent]! >= depth[node]!) parent--;
+      expect(start[node]).toBeGreaterThanOrEqual(start[parent]!);
+      expect(start[node]! + total[node]!).toBeLessThanOrEqual(start[parent]! + total[parent]!);
+    }
+  });
+
+  it('selects by labels of profiles, by labels of samples, by both, and by time', async () => {
+    expect(await sum('{}')).toBe(63);
+    expect(await sum('')).toBe(63);
+    expect(await sum('{service_name=~"a.*", deploy!="v1"}')).toBe(8);
+    expect(await sum('{pid="1"}')).toBe(1 + 4 + 8);
+    expect(await sum('{pid=~"1|3"}')).toBe(1 + 4 + 8 + 16);
+    expect(await sum('{pid!="1"}')).toBe(2 + 16 + 32);
+    expect(await sum('{pid=""}')).toBe(32);
+    expect(await sum('{pid="1", thread_name!~"work.*", service_name="api"}')).toBe(4 + 8);
+    expect(await sum('{pid="99"}')).toBe(0);
+    expect(await sum('{}', { from: String(FIRST), until: String(SECOND) })).toBe(7 + 16);
+    expect(await sum('{}', { from: new Date(SECOND).toISOString() })).toBe(8 + 32);
+    expect(await sum('{}', { until: new Date(FIRST).toISOString() })).toBe(0);
+  });
+
+  it('takes a name that only samples have as one of samples', async () => {
+    const time = NOW - 60_000;
+    const samples = [
+      { stack: ['a'], values: [100], labels: { endpoint: '/x' } },
+      { stack: ['b'], values: [200], labels: { endpoint: '/y' } },
+    ];
+    const types: [string, string][] = [['wall', 'nanoseconds']];
+    await running.ingest(await pprof({ samples, time, types }), { name: 'web' });
+    const type = 'wall:wall:nanoseconds:wall:nanoseconds';
+    expect(await sum('{endpoint="/x"}', { type })).toBe(100);
+    expect(await sum('{endpoint!="/x"}', { type })).toBe(200);
+    const { names, sampleNames } = await running.json('/api/v1/labels', { type });
+    expect([names, sampleNames]).toEqual([['service_name'], ['endpoint']]);
+    expect((await running.json('/api/v1/labels/endpoint/values', { type })).values).toEqual(['/x', '/y']);
+    expect((await running.json('/api/v1/labels/endpoint/values', { type, limit: '1' })).omitted).toBe(1);
+  });
+
+  it('counts what is lost once for a host and window, and everything else by profile', async () => {
+    const { stats } = await running.json('/api/v1/top');
+    expect(stats).toEqual({
+      samples: 7 + 8 + 16 + 32,
+      truncated: 4,
+      lost: { map_full: 3 + 5 + 9 },
+      unresolved: { no_symbols: 8 },
+      clocks: ['cpu-clock'],
+    });
+  });
+
+  it('ranks functions; recursion counts once', async () => {
+    const top = await running.json('/api/v1/top');
+    const rows = Object.fromEntries(
+      top.functions.name.map((name: string, row: number) => [name, [top.self[row], top.total[row]]]),
+    );
+    expect(rows).toEqual({ handle: [36, 47], read: [16, 16], render: [8, 8], parse: [3, 3], main: [0, 63] });
+    expect(top.functions.name).toEqual(['handle', 'read', 'render', 'parse', 'main']);
+    const short = await running.json('/api/v1/top', { limit: '2' });
+    expect([short.functions.name, short.omitted, short.sum]).toEqual([['handle', 'read'], 3, 63]);
+  });
+
+  it('ranks functions by groups', async () => {
+    const top = await running.json('/api/v1/top', { group_by: 'service_name,deploy' });
+    const groups = top.groups.map((group: { labels: object; sum: number; functions: { name: string[] } }) => [
+      group.labels,
+      group.sum,
+      group.functions.name[0],
+    ]);
+    expect(groups).toEqual([
+      [{ service_name: 'db', deploy: '' }, 48, 'handle'],
+      [{ service_name: 'api', deploy: 'v2' }, 8, 'render'],
+      [{ service_name: 'api', deploy: 'v1' }, 7, 'handle'],
+    ]);
+    expect(top.sum).toBe(63);
+  });
+
+  it('draws timelines, whole, by groups, and of rows', async () => {
+    const range = { from: String(FIRST), until: String(NOW), step: '1m' };
+    const all = await running.json('/api/v1/timeline', range);
+    expect(all).toMatchObject({
+      step: 60_000,
+      profiles: 4,
+      series: [{ labels: {}, times: [FIRST, SECOND], totals: [23, 40] }],
+    });
+    const groups = await running.json('/api/v1/timeline', { ...range, group_by: 'service_name' });
+    expect(groups.series).toEqual([
+      { labels: { service_name: 'db' }, times: [FIRST, SECOND], totals: [16, 32] },
+      { labels: { service_name: 'api' }, times: [FIRST, SECOND], totals: [7, 8] },
+    ]);
+    const rows = await running.json('/api/v1/timeline', {
+      ...range,
+      query: '{pid="1"}',
+      group_by: 'service_name',
+    });
+    expect(rows.series).toEqual([
+      { labels: { service_name: 'api' }, times: [FIRST, SECOND], totals: [5, 8] },
+    ]);
+    expect((await running.json('/api/v1/timeline', { from: 'now-15m' })).step).toBe(10_000);
+    expect((await running.json('/api/v1/timeline', { from: 'now-1d' })).step).toBe(440_000);
+  });
+
+  it('gives every question the same sum', async () => {
+    for (const query of ['{}', '{service_name="api"}', '{pid="1"}', '{thread_name=~"w.*|io"}', '{pid=""}']) {
+      const whole = await sum(query);
+      const top = await running.json('/api/v1/top', { query });
+      const { series } = await running.json('/api/v1/timeline', { query });
+      const folded = await (await running.get('/api/v1/flamegraph', { query, format: 'folded' })).text();
+      expect(top.sum).toBe(whole);
+      expect(top.self.reduce((all: number, one: number) => all + one, 0)).toBe(whole);
+      const totals: number[] = series.flatMap((one: { totals: number[] }) => one.totals);
+      expect(totals.reduce((all, one) => all + one, 0)).toBe(whole);
+      const lines = folded
+        .trimEnd()
+        .split('\n')
+        .filter(line => line !== '');
+      expect(lines.reduce((all, line) => all + Number(line.slice(line.lastIndexOf(' '))), 0)).toBe(whole);
+    }
+  });
+
+  it('writes sums as exact integers, however large', async () => {
+    const huge = 2n ** 53n + 1n;
+    const types: [string, string][] = [['bytes', 'bytes']];
+    await running.ingest(await pprof({ samples: [{ stack: ['a'], values: [huge] }], types }), {
+      name: 'huge',
+    });
+    const type = 'bytes:bytes:bytes:bytes:bytes';
+    const answer = await (await running.get('/api/v1/top', { type })).text();
+    expect(answer).toContain(`"sum":${huge},`);
+  });
+
+  it('folds small nodes and says how many', async () => {
+    const samples = Array.from({ length: 100 }, (_, at) => ({ stack: [`f${at}`, 'root'], values: [at + 1] }));
+    const types: [string, string][] = [['many', 'count']];
+    await running.ingest(await pprof({ samples, types }), { name: 'many' });
+    const flame = await running.json('/api/v1/flamegraph', {
+      type: 'many:many:count:many:count',
+      max_nodes: '16',
+    });
+    expect(flame.depth.length).toBeLessThanOrEqual(16);
+    expect(flame.omittedNodes).toBeGreaterThanOrEqual(86);
+    expect(flame.sum).toBe(5050);
+    expect(flame.functions.name).toContain('other');
+  });
+
+  it('says what is wrong with a question, and where', async () => {
+    const cases: [Record<string, string>, number, string, number?][] = [
+      [{ query: '{service_name="a"' }, 400, 'SW_QUERY_INVALID', 17],
+      [{ query: '{a="b", c}' }, 400, 'SW_QUERY_INVALID', 9],
+      [{ query: '{a=~"("}' }, 400, 'SW_QUERY_INVALID', 4],
+      [{ from: 'yesterday' }, 400, 'SW_TIME_INVALID', 0],
+      [{ from: 'now-5x' }, 400, 'SW_TIME_INVALID', 4],
+      [{ from: 'now', until: 'now-5m' }, 400, 'SW_TIME_INVALID', 0],
+      [{ type: 'cpu' }, 400, 'SW_REQUEST_INVALID'],
+      [{ max_nodes: '1' }, 400, 'SW_REQUEST_INVALID'],
+      [{ max_nodes: '999999999' }, 400, 'SW_REQUEST_INVALID'],
+      [{ format: 'png' }, 400, 'SW_REQUEST_INVALID'],
+    ];
+    for (const [parameters, status, code, position] of cases) {
+      const answer = await running.get('/api/v1/flamegraph', parameters);
+      const body = (await answer.json()) as { code: string; position?: number; fix: string };
+      expect([parameters, answer.status, body.code, body.position]).toEqual([
+        parameters,
+        status,
+        code,
+        position,
+      ]);
+      expect(body.fix).not.toBe('');
+    }
+    expect(await failure(await running.get('/api/v1/timeline', { step: '1', from: 'now-30d' }))).toEqual({
+      status: 400,
+      code: 'SW_REQUEST_INVALID',
+    });
+    expect(await failure(await running.get('/api/v1/nothing'))).toEqual({
+      status: 404,
+      code: 'SW_NOT_FOUND',
+    });
+  });
+
+  it('answers the same question of many clients alike', async () => {
+    const answers = await Promise.all(Array.from({ length: 16 }, () => running.json('/api/v1/top')));
+    for (const { self, functions } of answers)
+      expect([self, functions]).toEqual([answers[0].self, answers[0].functions]);
+  });
+});
+
+describe('questions at their limits', () => {
+  it('merges no more than limits.queryProfiles, and says so', async () => {
+    const running = await server({ limits: { queryProfiles: 3 } });
+    try {
+      await fill(running);
+      for (const path of ['top', 'flamegraph']) {
+        const answer = await running.json(`/api/v1/${path}`);
+        expect([answer.profiles, answer.limited]).toEqual([3, true]);
+        expect(answer.warnings).toHaveLength(1);
+      }
+      const rows = await running.json('/api/v1/timeline', { query: '{pid!="77"}' });
+      expect([rows.profiles, rows.limited]).toEqual([3, true]);
+      const folded = await running.get('/api/v1/flamegraph', { format: 'folded' });
+      expect(JSON.parse(folded.headers.get('x-stackwell-warnings')!)).toHaveLength(1);
+    } finally {
+      await running.stop();
+    }
+  });
+});
