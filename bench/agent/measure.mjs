@@ -56,16 +56,26 @@ const programs = () => JSON.parse(execFileSync('bpftool', ['-j', 'prog', 'show']
 /** Ids of the BPF programs that are loaded now. */
 export const bpfIds = () => new Set(programs().map(({ id }) => id));
 
-/**
- * Run time and count of the BPF programs of the tree: nanoseconds, by program. Some profilers keep no descriptor of a
- * program once it is attached, so a program counts as theirs when it is not in `earlier` and no other process has it.
- */
+/** Ids of the programs that a process holds, by program or by link. */
+function heldBy(pid) {
+  const ids = [];
+  try {
+    for (const fd of readdirSync(`/proc/${pid}/fdinfo`)) {
+      const id = /^prog_id:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8'))?.[1];
+      if (id !== undefined) ids.push(Number(id));
+    }
+  } catch {
+    // A descriptor or the process itself is gone.
+  }
+  return ids;
+}
+
+/** Run time and count of the BPF programs of the tree that are not in `earlier`: nanoseconds, by program. */
 export function bpfRuns(root, earlier) {
-  const pids = new Set(tree(root));
+  const held = new Set(tree(root).flatMap(heldBy));
   const runs = {};
-  for (const { id, type, name, pids: holders = [], run_time_ns = 0, run_cnt = 0 } of programs()) {
-    const own = holders.some(({ pid }) => pids.has(pid));
-    if (!own && (earlier.has(id) || holders.length > 0)) continue;
+  for (const { id, type, name, run_time_ns = 0, run_cnt = 0 } of programs()) {
+    if (!held.has(id) || earlier.has(id)) continue;
     const key = `${type} ${name}`;
     runs[key] ??= { type, ns: 0, count: 0 };
     runs[key].ns += run_time_ns;

@@ -8,7 +8,8 @@ import { readPprof, secondsOf, through } from '../helpers/pprof.js';
 import { record } from '../helpers/record.js';
 import {
   bin,
-  bpfPrograms,
+  bpfOrphans,
+  bpfProgramsOf,
   errorCode,
   eventually,
   type Finished,
@@ -23,9 +24,12 @@ import { program } from '../programs/build.js';
 
 const NOBODY = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
 
+const filesIn = (folder: string) =>
+  readdirSync(folder, { recursive: true, withFileTypes: true }).filter(entry => entry.isFile());
+
 /** A command that must fail with this code and leave neither programs in the kernel nor files in `folder`. */
 async function expectFailure(code: string, command: string[], folder: string): Promise<Finished> {
-  const before = new Set(bpfPrograms().map(one => one.id));
+  const before = new Set(bpfOrphans());
   const [file, ...args] = command as [string, ...string[]];
   const finished = await start(file, args).finished;
   expect(finished.stderr).toContain('SW_');
@@ -33,12 +37,12 @@ async function expectFailure(code: string, command: string[], folder: string): P
   expect(finished.signal).toBeNull();
   expect(finished.code).toBeGreaterThan(0);
   expect(finished.stdout).toBe('');
-  expect(readdirSync(folder)).toEqual([]);
-  // Other tests may load programs meanwhile; those have a process. Freeing is deferred by the kernel.
+  expect(filesIn(folder)).toEqual([]);
+  // The kernel frees programs a moment after the last descriptor is closed.
   await eventually(
     'no program is left without a process',
-    2,
-    () => bpfPrograms().every(one => before.has(one.id) || (one.pids?.length ?? 0) > 0) || null,
+    5,
+    () => bpfOrphans().every(id => before.has(id)) || null,
   );
   return finished;
 }
@@ -255,7 +259,7 @@ test('SIGINT ends a recording early and keeps what there is; a second of it is e
     output,
   ]);
   await eventually('it is attached', 20, () => {
-    return bpfPrograms().some(one => one.pids?.some(holder => holder.pid === recording.pid)) || null;
+    return bpfProgramsOf(recording.pid).length > 0 || null;
   });
   await sleep(2000);
   recording.child.kill('SIGINT');

@@ -113,11 +113,11 @@ test('the server: the agent keeps what it could not send', { timeout: 150_000 },
 
 test('the agent: none of its programs is left a second later', { timeout: 120_000 }, async () => {
   const [agent, server, symbolizer] = [find('agent'), find('server'), find('symbolizer')];
-  const ours = new Set(bpfProgramsOf(agent!).map(one => one.id));
+  const ours = new Set(bpfProgramsOf(agent!));
   expect(ours.size).toBeGreaterThan(0);
   process.kill(agent!, 'SIGKILL');
   await sleep(1000);
-  expect(bpfPrograms().filter(one => ours.has(one.id))).toEqual([]);
+  expect(bpfPrograms().filter(id => ours.has(id))).toEqual([]);
   expect(() => process.kill(symbolizer!, 0)).toThrow('ESRCH');
   await comesBack('agent', agent!);
   await freshNames(Date.now());
@@ -140,7 +140,7 @@ test('what was acknowledged is there', { timeout: 60_000 }, async () => {
 
 test('all of it: nothing outlives the one that started it', { timeout: 60_000 }, async () => {
   const parts = (['agent', 'server', 'symbolizer'] as const).map(part => find(part)!);
-  const ours = new Set(bpfProgramsOf(parts[0]!).map(one => one.id));
+  const ours = new Set(bpfProgramsOf(parts[0]!));
   expect(ours.size).toBeGreaterThan(0);
   await service.process.stop('SIGKILL');
   await eventually('its parts are gone', 20, () => {
@@ -154,5 +154,5 @@ test('all of it: nothing outlives the one that started it', { timeout: 60_000 },
     });
     return left.length === 0 || null;
   });
-  await eventually('its programs are gone', 2, () => bpfPrograms().every(one => !ours.has(one.id)) || null);
+  await eventually('its programs are gone', 2, () => bpfPrograms().every(id => !ours.has(id)) || null);
 });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs `bin/stackwell` as a user would, and the programs that it looks at.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -122,19 +122,38 @@ export async function eventually<T>(
   }
 }
 
-interface Program {
-  id: number;
-  name?: string;
-  pids?: { pid: number }[];
+/** Ids of all BPF programs in the kernel. */
+export function bpfPrograms(): number[] {
+  const rows = JSON.parse(execFileSync('bpftool', ['-j', 'prog', 'show'], { encoding: 'utf8' })) as {
+    id: number;
+  }[];
+  return rows.map(({ id }) => id);
 }
 
-/** BPF programs in the kernel, with the processes that hold them. */
-export function bpfPrograms(): Program[] {
-  return JSON.parse(execFileSync('bpftool', ['-j', 'prog', 'show'], { encoding: 'utf8' })) as Program[];
+/** Ids of the BPF programs that a process holds, by program or by link. */
+export function bpfProgramsOf(pid: number): number[] {
+  const ids = new Set<number>();
+  const folder = `/proc/${pid}/fdinfo`;
+  try {
+    for (const fd of readdirSync(folder)) {
+      const id = /^prog_id:\s*(\d+)/m.exec(readFileSync(path.join(folder, fd), 'utf8'))?.[1];
+      if (id !== undefined) ids.add(Number(id));
+    }
+  } catch {
+    // A descriptor or the process itself is gone.
+  }
+  return [...ids];
 }
 
-export const bpfProgramsOf = (pid: number): Program[] =>
-  bpfPrograms().filter(program => program.pids?.some(holder => holder.pid === pid));
+/** Programs that no process holds: what somebody left behind. */
+export function bpfOrphans(): number[] {
+  const held = new Set(
+    readdirSync('/proc')
+      .filter(entry => /^\d+$/.test(entry))
+      .flatMap(pid => bpfProgramsOf(Number(pid))),
+  );
+  return bpfPrograms().filter(id => !held.has(id));
+}
 
 /** Processes started by this one, and theirs. */
 export function descendants(pid: number): { pid: number; command: string }[] {

@@ -5,6 +5,7 @@
 #include "clock.h"
 
 __attribute__((noinline, noclone)) static uint64_t blink_burn(double seconds) {
+  KEEP_FRAME();
   const double done = cpu_seconds() + seconds;
   uint64_t x = 1;
   while (cpu_seconds() < done) x = spin(x, 20000);

@@ -9,6 +9,7 @@
 static double until;
 
 __attribute__((noinline, noclone)) static uint64_t elbow(uint64_t x) {
+  KEEP_FRAME();
   const double done = cpu_seconds() + 0.004;
   while (cpu_seconds() < done) x = spin(x, 2000);
   return x;
