@@ -336,7 +336,7 @@ int64_t IdMap::Find(uint64_t id) const {
   if (id - 1 < ids_.size() && ids_[id - 1] == id) return static_cast<int64_t>(id - 1);
   if (counted_) return -1;
   const uint32_t row = table_.Find(Mix(id, ProcessSeed()), [&](uint32_t row) { return ids_[row] == id; });
-  return row == IndexTable::kNone ? -1 : row;
+  return row == IndexTable::kNone ? int64_t{-1} : int64_t{row};
 }
 
 void IdMap::Add(uint64_t id, const char* kind) {
