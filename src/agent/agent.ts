@@ -2,6 +2,7 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { type AgentConfig, durationMs } from '../config/config.js';
+import { StackwellError } from '../errors.js';
 import { Containers } from './containers/containers.js';
 import { deliver } from './delivery.js';
 import { type Log, oncePerMinute, stderrLog } from './log.js';
@@ -42,6 +43,7 @@ const OWN_SERVICE = 'stackwell-agent';
  */
 export async function startAgent(config: AgentConfig, options: AgentOptions = {}): Promise<RunningAgent> {
   const { log = stderrLog, objects = BPF_OBJECTS } = options;
+  const server = serverAddress(config.server);
   const native = await loadNative();
   const containers = new Containers();
   /** What to undo, last first, when a later step fails. */
@@ -80,7 +82,7 @@ export async function startAgent(config: AgentConfig, options: AgentOptions = {}
     const pushes: Record<PushResult, number> = { ok: 0, rejected: 0, retried: 0, unreachable: 0 };
     const warn = oncePerMinute((fields, message) => log.warn(fields, message));
     const sender = new Sender({
-      server: config.server,
+      server,
       outbox,
       onResult(result, detail) {
         pushes[result]++;
@@ -132,4 +134,14 @@ export async function startAgent(config: AgentConfig, options: AgentOptions = {}
     for (const step of undo.reverse()) await step();
     throw error;
   }
+}
+
+/** Throws SW_CONFIG_INVALID. */
+function serverAddress(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url === null || !/^https?:$/.test(url.protocol))
+    throw new StackwellError('SW_CONFIG_INVALID', {
+      reason: `agent.server is not an http or https address: ${text}`,
+    });
+  return url;
 }

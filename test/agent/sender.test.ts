@@ -73,7 +73,7 @@ beforeEach(async () => {
   sockets.clear();
   outbox = await Outbox.open({ folder, maxBytes: 1e6, maxAgeMs: 1e6 });
   sender = new Sender({
-    server: `${await listen()}/base/`,
+    server: new URL(`${await listen()}/base/`),
     outbox,
     backoff: { first: 20, longest: 80 },
     onResult: result => results.push(result),
@@ -151,7 +151,7 @@ test('closing sends what is left, and gives up soon when nobody answers', async 
 
   await stopListening();
   await outbox.add(Buffer.from('kept'));
-  const second = new Sender({ server: 'http://127.0.0.1:1', outbox });
+  const second = new Sender({ server: new URL('http://127.0.0.1:1'), outbox });
   second.start();
   const started = performance.now();
   await second.close(2000);
@@ -164,7 +164,10 @@ test('a server that takes a request and says nothing is cut off when closing', a
   answers = [];
   const silent = createServer(() => {});
   await new Promise<void>(resolve => silent.listen(0, '127.0.0.1', resolve));
-  const second = new Sender({ server: `http://127.0.0.1:${(silent.address() as AddressInfo).port}`, outbox });
+  const second = new Sender({
+    server: new URL(`http://127.0.0.1:${(silent.address() as AddressInfo).port}`),
+    outbox,
+  });
   await outbox.add(Buffer.from('x'));
   second.start();
   const started = performance.now();

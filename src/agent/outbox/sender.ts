@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sends what is in the outbox, oldest first, one request at a time.
-import { Pool } from 'undici';
+import { Client } from './http.js';
 import type { Outbox } from './outbox.js';
 
 export const PUSH_RESULTS = ['ok', 'rejected', 'retried', 'unreachable'] as const;
@@ -8,7 +8,7 @@ export type PushResult = (typeof PUSH_RESULTS)[number];
 
 export interface SenderOptions {
   /** Base address of the server. */
-  server: string;
+  server: URL;
   outbox: Outbox;
   onResult?: (result: PushResult, detail: { status?: number; reason?: string; retryMs?: number }) => void;
   /** First and longest pause after a failure, milliseconds; doubled each time, with jitter. */
@@ -19,7 +19,6 @@ export interface SenderOptions {
 /** The body itself is at fault: it would get the same answer each time. */
 const NEVER = new Set([400, 413, 415, 422]);
 const MAX_RETRY_AFTER_MS = 10 * 60_000;
-const MAX_ANSWER_BYTES = 4096;
 
 /** Milliseconds of a Retry-After header (seconds or an HTTP date); null when there is none to follow. */
 export function retryAfterMs(header: string | string[] | undefined, now = Date.now()): number | null {
@@ -30,8 +29,7 @@ export function retryAfterMs(header: string | string[] | undefined, now = Date.n
 }
 
 export class Sender {
-  private readonly pool: Pool;
-  private readonly path: string;
+  private readonly client: Client;
   private readonly backoff: { first: number; longest: number };
   private failures = 0;
   private stopped = false;
@@ -41,18 +39,9 @@ export class Sender {
   private readonly abort = new AbortController();
 
   constructor(private readonly options: SenderOptions) {
-    const url = new URL(options.server);
-    const timeout = options.requestTimeoutMs ?? 30_000;
-    this.pool = new Pool(url.origin, {
-      connections: 1,
-      pipelining: 1,
-      connect: { timeout: 10_000 },
-      headersTimeout: timeout,
-      bodyTimeout: timeout,
-      // Longer than a window, so that the connection is still there for the next one.
-      keepAliveTimeout: 60_000,
-    });
-    this.path = `${url.pathname.replace(/\/$/, '')}/push.v1.PusherService/Push`;
+    const url = new URL(options.server.href);
+    url.pathname = `${url.pathname.replace(/\/$/, '')}/push.v1.PusherService/Push`;
+    this.client = new Client(url, options.requestTimeoutMs ?? 30_000);
     this.backoff = options.backoff ?? { first: 500, longest: 30_000 };
   }
 
@@ -73,7 +62,7 @@ export class Sender {
     this.wake?.();
     await this.running;
     clearTimeout(cut);
-    await this.pool.destroy();
+    this.client.close();
   }
 
   private async run(): Promise<void> {
@@ -97,19 +86,11 @@ export class Sender {
   private async send(entry: { name: string; body: Buffer }): Promise<number | null> {
     const { outbox, onResult } = this.options;
     try {
-      const answer = await this.pool.request({
-        method: 'POST',
-        path: this.path,
-        headers: { 'content-type': 'application/proto', 'content-encoding': 'gzip' },
-        body: entry.body,
-        signal: this.abort.signal,
-      });
-      const { statusCode: status } = answer;
-      // Read to its end, or the connection cannot be used again; but only so much of it.
-      let reason = '';
-      for await (const chunk of answer.body)
-        if (reason.length < MAX_ANSWER_BYTES)
-          reason += (chunk as Buffer).toString('utf8', 0, MAX_ANSWER_BYTES);
+      const { status, headers, text } = await this.client.post(
+        entry.body,
+        { 'content-type': 'application/proto', 'content-encoding': 'gzip' },
+        this.abort.signal,
+      );
       if (status >= 200 && status < 300) {
         this.failures = 0;
         await outbox.done(entry.name);
@@ -119,13 +100,13 @@ export class Sender {
       if (NEVER.has(status)) {
         this.failures = 0;
         await outbox.reject(entry.name);
-        onResult?.('rejected', { status, reason });
+        onResult?.('rejected', { status, reason: text });
         return null;
       }
       outbox.release(entry.name);
-      const retryMs = retryAfterMs(answer.headers['retry-after']) ?? this.nextPause();
+      const retryMs = retryAfterMs(headers['retry-after']) ?? this.nextPause();
       this.failures++;
-      onResult?.('retried', { status, reason, retryMs });
+      onResult?.('retried', { status, reason: text, retryMs });
       return retryMs;
     } catch (error) {
       outbox.release(entry.name);
