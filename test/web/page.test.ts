@@ -81,7 +81,10 @@ test('a visitor comes before the first profile, and then narrows, searches, zoom
   const choice = page.getByRole('option', { name: /^checkout/ });
   await choice.waitFor();
   const share = (sum(s => cpu(s) && s.labels.container === 'checkout') / sum(cpu)) * 100;
-  expect(Number(/([\d.]+) %/.exec((await choice.textContent()) ?? '')?.[1])).toBeCloseTo(share, 0);
+  expect(Number.parseFloat((await choice.locator('.choice-share').textContent()) ?? '')).toBeCloseTo(
+    share,
+    0,
+  );
   await shot('03-containers');
   await choice.click();
   await expect.poll(seconds).toBeCloseTo(

@@ -29,6 +29,8 @@ export class FlameCanvas {
   private drag: { x: number; y: number; span: Span; top: number; moved: boolean } | null = null;
   private focusPath = '';
   private pendingSpan = 0;
+  /** Where the pointer rests: frames move under it when the view does. */
+  private resting: MouseEvent | null = null;
   private shown: object | null = null;
 
   constructor(
@@ -83,6 +85,7 @@ export class FlameCanvas {
     };
     on('pointermove', event => this.pointerMove(event));
     on('pointerleave', () => {
+      this.resting = null;
       hover.value = -1;
     });
     on('pointerdown', event => {
@@ -175,6 +178,7 @@ export class FlameCanvas {
       this.canvas.height = h;
     }
     if (data === null) return;
+    if (this.resting !== null) hover.value = this.rowAt(this.resting);
     const scene = this.scene();
     if (scene === null) return;
     const begin = performance.now();
@@ -221,6 +225,7 @@ export class FlameCanvas {
       const dy = event.clientY - drag.y;
       if (!drag.moved && Math.hypot(dx, dy) > CLICK_SLOP) {
         drag.moved = true;
+        this.resting = null;
         this.scroller.setPointerCapture(event.pointerId);
         hover.value = -1;
       }
@@ -231,6 +236,7 @@ export class FlameCanvas {
       }
       return;
     }
+    this.resting = event;
     hover.value = this.rowAt(event);
   }
 

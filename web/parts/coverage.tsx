@@ -82,9 +82,13 @@ export function Coverage() {
             counts={stats.lost}
             help={cause => `Samples lost on the whole host: ${reasonName(cause)}`}
           />
-          <Counts name="frames without a name" counts={stats.unresolved} help={reasonText} />
-          <span class={stats.truncated > 0 ? 'fact noted' : 'fact'}>
-            {formatCount(stats.truncated)} stacks cut
+          <Counts
+            name="unresolved"
+            counts={stats.unresolved}
+            help={reason => `Frames without a name: ${reasonText(reason)}`}
+          />
+          <span class={stats.truncated > 0 ? 'fact noted' : 'fact'} title="Samples whose stack was cut">
+            {formatCount(stats.truncated)} truncated
           </span>
           {answer.omittedNodes > 0 && (
             <span class="fact noted">

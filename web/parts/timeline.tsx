@@ -93,7 +93,7 @@ function options(s: Stack, width: number, isDark: boolean): uPlot.Options {
         font,
         size: 46,
         gap: 4,
-        space: 28,
+        space: 22,
         grid: { stroke: grid, width: 1 },
         ticks: { show: false },
         values: (_, splits) => splits.map(v => formatRate(v)),

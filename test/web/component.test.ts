@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+// The page's parts in a real browser, before a server that answers as the real one does but whose answers a test chooses.
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import type { Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { type Browser, buildPage, launch } from './browser.js';
+import { bigTree } from './fixture-data.js';
+import { type FixtureServer, startFixtureServer } from './fixture-server.js';
+
+let server: FixtureServer;
+let browser: Browser;
+const open: Page[] = [];
+
+beforeAll(async () => {
+  buildPage();
+  server = await startFixtureServer();
+  browser = await launch();
+});
+
+afterEach(async () => {
+  for (const page of open.splice(0)) await page.close();
+  Object.assign(server.mode, { dataFrom: 0, error: null, warnings: [], tree: null });
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+async function visit(path = '/'): Promise<{ page: Page; problems: string[] }> {
+  const opened = await browser.open(server.url + path);
+  open.push(opened.page);
+  await opened.page.locator('.flame canvas[data-draw-ms]').waitFor();
+  return opened;
+}
+
+const focused = (page: Page) => page.locator('.focus-line output').textContent();
+const parameter = (page: Page, name: string) => new URL(page.url()).searchParams.get(name);
+
+test('keys move through the frames, and say where they are', async () => {
+  const { page, problems } = await visit('/?live=0');
+  await page.locator('.flame-scroll').focus();
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('ArrowDown');
+  // The widest child of the root is drawn first by this server.
+  const first = await focused(page);
+  expect(first).toMatch(/^_start searchd · total .* s, .* % · self/);
+  await page.keyboard.press('ArrowRight');
+  expect(await focused(page)).toMatch(/^runtime\.goexit/);
+  await page.keyboard.press('ArrowLeft');
+  expect(await focused(page)).toBe(first);
+  await page.keyboard.press('ArrowDown');
+  expect(await focused(page)).toMatch(/^__libc_start_main_impl/);
+  await page.keyboard.press('Enter');
+  await expect.poll(() => parameter(page, 'zoom')).toMatch(/^[0-9a-f]{16}$/);
+  await page.keyboard.press('ArrowUp');
+  expect(await focused(page)).toBe(first);
+  await page.keyboard.press('Backspace');
+  await page.keyboard.press('Escape');
+  await expect.poll(() => parameter(page, 'zoom')).toBeNull();
+  expect(problems).toEqual([]);
+});
+
+test('wheel and drag move what is in view, and the address follows', async () => {
+  const { page } = await visit('/?live=0');
+  const box = (await page.locator('.flame canvas').boundingBox())!;
+  await page.mouse.move(box.x + box.width / 4, box.y + 9);
+  await page.keyboard.down('Control');
+  await page.mouse.wheel(0, -400);
+  await page.keyboard.up('Control');
+  await expect.poll(() => parameter(page, 'span')).toMatch(/^0\.\d+-0\.\d+$/);
+  const [lo, hi] = parameter(page, 'span')!.split('-').map(Number) as [number, number];
+  expect(hi - lo).toBeLessThan(0.6);
+  // The place under the pointer stays under it.
+  expect(lo + (hi - lo) / 4).toBeCloseTo(0.25, 2);
+  await page.mouse.down();
+  await page.mouse.move(box.x, box.y + 9, { steps: 4 });
+  await page.mouse.up();
+  await expect.poll(() => Number(parameter(page, 'span')?.split('-')[0])).toBeCloseTo(lo + (hi - lo) / 4, 2);
+  expect(parameter(page, 'zoom')).toBeNull();
+  await page.getByRole('button', { name: 'Reset zoom' }).click();
+  await expect.poll(() => parameter(page, 'span')).toBeNull();
+});
+
+test('every choice is a step back, and a link brings it again', async () => {
+  const { page } = await visit();
+  await page.getByRole('button', { name: 'Off-CPU' }).click();
+  await page.getByRole('button', { name: 'Flame', exact: true }).click();
+  await page.getByRole('button', { name: 'Table', exact: true }).click();
+  await page.getByRole('button', { name: 'Last 15 minutes' }).click();
+  await page.getByRole('button', { name: 'Last hour' }).click();
+  const link = page.url();
+  expect(Object.fromEntries(new URL(link).searchParams)).toEqual({
+    type: 'process_offcpu:offcpu:nanoseconds:offcpu:nanoseconds',
+    from: 'now-1h',
+    view: 'table',
+    layout: 'flame',
+  });
+  for (const pressed of ['Table', 'Flame', 'Off-CPU']) {
+    await page.goBack();
+    await expect
+      .poll(() => page.getByRole('button', { name: pressed, exact: true }).getAttribute('aria-pressed'))
+      .toBe('true');
+  }
+  await page.goBack();
+  expect(new URL(page.url()).search).toBe('');
+  await page.goto(link);
+  await page.getByRole('button', { name: 'Last hour' }).waitFor();
+  expect(await page.locator('.flame').count()).toBe(0);
+  await page.locator('tbody tr:not(.pad)').first().waitFor();
+});
+
+test('dragging over the timeline chooses a range', async () => {
+  const { page } = await visit();
+  const box = (await page.locator('.chart .u-over').boundingBox())!;
+  await page.mouse.move(box.x + box.width * 0.25, box.y + 30);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width * 0.5, box.y + 30, { steps: 5 });
+  await page.mouse.up();
+  await expect.poll(() => parameter(page, 'from')).toMatch(/^\d{13}$/);
+  const length = Number(parameter(page, 'until')) - Number(parameter(page, 'from'));
+  expect(length / 900_000).toBeCloseTo(0.25, 1);
+  // A range of its own does not follow the clock.
+  expect(await page.getByRole('button', { name: 'Live' }).isDisabled()).toBe(true);
+});
+
+test('the table sorts, filters, and finds in the graph', async () => {
+  const { page } = await visit('/?live=0');
+  const rows = page.locator('tbody tr:not(.pad)');
+  await rows.first().waitFor();
+  const column = (n: number) => rows.locator(`td:nth-child(${n})`).allTextContents();
+  const numbers = async (n: number) => (await column(n)).map(text => Number(text.replace(/[^\d.]/g, '')));
+  expect(await numbers(2)).toEqual([...(await numbers(2))].sort((a, b) => b - a));
+  await page.getByRole('button', { name: 'Total' }).click();
+  await expect.poll(() => parameter(page, 'sort')).toBe('total');
+  expect(await numbers(4)).toEqual([...(await numbers(4))].sort((a, b) => b - a));
+  await page.getByLabel('Filter functions').fill('tcp');
+  await expect.poll(() => rows.count()).toBe(3);
+  await rows.getByRole('button', { name: 'tcp_sendmsg' }).click();
+  expect(parameter(page, 'find')).toBe('tcp_sendmsg');
+  expect(await page.locator('.matched').textContent()).toMatch(/^[\d.]+ % of all in 1 frames/);
+  const matched = Number.parseFloat((await page.locator('.match-share').first().textContent())!);
+  const total = rows.filter({ hasText: 'tcp_sendmsg' }).locator('td').nth(4);
+  expect(matched).toBeCloseTo(Number.parseFloat((await total.textContent())!), 1);
+});
+
+test('an error says what to do, leaves the last picture, and goes when the server is well again', async () => {
+  const { page } = await visit('/?live=0');
+  server.mode.error = {
+    status: 503,
+    code: 'SW_STORE_UNAVAILABLE',
+    message: 'the store does not answer',
+    fix: 'Wait for it.',
+  };
+  await page.getByRole('button', { name: 'Refresh' }).click();
+  const alert = page.getByRole('alert');
+  await alert.waitFor();
+  expect(await alert.textContent()).toContain('SW_STORE_UNAVAILABLE');
+  expect(await alert.textContent()).toContain('Wait for it.');
+  expect(await page.locator('.flame canvas').count()).toBe(1);
+  // Once, not once for every part.
+  expect(await alert.count()).toBe(1);
+  await page.getByRole('link', { name: 'pprof' }).click();
+  await expect.poll(() => alert.count()).toBe(2);
+  server.mode.error = null;
+  await page.getByRole('button', { name: 'Refresh' }).click();
+  await expect.poll(() => page.locator('main [role=alert]').count()).toBe(0);
+});
+
+test('warnings of the server are shown and cannot be closed', async () => {
+  server.mode.warnings = ['1,000,000 profiles were merged and 20,000 left out'];
+  const { page } = await visit();
+  const warning = page.locator('.warning');
+  expect(await warning.allTextContents()).toEqual(server.mode.warnings);
+  expect(await warning.getByRole('button').count()).toBe(0);
+});
+
+test('what is typed by hand is checked before it is asked', async () => {
+  const { page } = await visit('/?live=0');
+  const query = page.getByLabel('Query');
+  await query.fill('{service_name=checkout}');
+  const before = server.requests.length;
+  await query.press('Enter');
+  expect(await page.getByRole('alert').textContent()).toContain('double quotes');
+  expect(server.requests.length).toBe(before);
+  // Braces may be left out.
+  await query.fill('service_name="checkout", thread_name!="x"');
+  await query.press('Enter');
+  await expect.poll(() => parameter(page, 'query')).toBe('{service_name="checkout", thread_name!="x"}');
+  await page.getByRole('button', { name: 'Service checkout' }).waitFor();
+});
+
+test('names and labels of profiles are text, whatever they contain', async () => {
+  const tree = bigTree(300);
+  tree.functions.name = tree.functions.name.map(
+    name => `<img src=x onerror="document.title='owned'">${name}`,
+  );
+  server.mode.tree = tree;
+  const { page, problems } = await visit();
+  await page.locator('.flame-scroll').focus();
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('ArrowDown');
+  expect(await focused(page)).toContain('<img src=x');
+  expect(await page.locator('main img').count()).toBe(0);
+  expect(await page.title()).toContain('Stackwell');
+  expect(problems).toEqual([]);
+});
+
+test('half a million frames are drawn within a frame of the screen', async () => {
+  server.mode.tree = bigTree(500_000);
+  const { page } = await visit('/?live=0&view=flame&nodes=1048576');
+  const box = (await page.locator('.flame canvas').boundingBox())!;
+  const times: number[] = [];
+  await page.mouse.move(box.x + box.width / 3, box.y + 9);
+  await page.keyboard.down('Control');
+  for (let i = 0; i < 24; i++) {
+    // In and out again: every turn of the wheel is another picture.
+    await page.mouse.wheel(0, i < 12 ? -40 : 40);
+    await page.evaluate(() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done))));
+    times.push(Number(await page.locator('.flame canvas').getAttribute('data-draw-ms')));
+  }
+  await page.keyboard.up('Control');
+  times.sort((a, b) => a - b);
+  // Other work on the machine makes single pictures late; what the drawing itself takes is the lower half.
+  expect(times[Math.floor(times.length / 4)]).toBeLessThan(16);
+  expect(await page.locator('.tooltip').textContent()).toMatch(/^total/);
+}, 60_000);
+
+test('it follows the clock while live, and not otherwise', async () => {
+  const { page } = await visit();
+  const asked = () => server.requests.filter(path => path.startsWith('/api/v1/flamegraph')).length;
+  const start = asked();
+  await expect.poll(asked, { timeout: 15_000, interval: 250 }).toBe(start + 1);
+  await page.getByRole('button', { name: 'Live' }).click();
+  await page.waitForTimeout(11_500);
+  expect(asked()).toBe(start + 1);
+}, 60_000);
+
+test('the bundle stays small', () => {
+  const folder = fileURLToPath(new URL('../../build/web/assets/', import.meta.url));
+  const script = readdirSync(folder).filter(name => name.endsWith('.js'));
+  expect(script.length).toBe(1);
+  expect(gzipSync(readFileSync(folder + script[0]), { level: 9 }).length).toBeLessThan(60_000);
+});
