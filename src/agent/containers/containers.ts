@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { BoundedMap } from '../../bounded-map.js';
 import { StackwellError } from '../../errors.js';
 import { readCgroups } from '../procfs/process.js';
 import { CgroupIndex } from './cgroups.js';
@@ -18,7 +19,7 @@ export class Containers {
   readonly layout: CgroupLayout;
   readonly index: CgroupIndex;
   private readonly states: RuncStates;
-  private readonly details = new Map<string, { at: number; info: Partial<ContainerInfo> }>();
+  private readonly details = new BoundedMap<string, { at: number; info: Partial<ContainerInfo> }>(MAX_CACHED);
   private expectStatesUntil = 0;
 
   constructor(
@@ -83,13 +84,7 @@ export class Containers {
           if (value !== '') (info as Record<string, unknown>)[key] = value;
       }
       known = { at: now, info };
-      this.details.delete(owner.id);
       this.details.set(owner.id, known);
-      // Insertion order is age.
-      for (const oldest of this.details.keys()) {
-        if (this.details.size <= MAX_CACHED) break;
-        this.details.delete(oldest);
-      }
     }
     const recorded = this.states.byPath.get(owner.path);
     return {

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { close, read } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { BoundedMap } from '../../bounded-map.js';
 import { readSmall } from '../procfs/file.js';
 import { readExecutable, readStat } from '../procfs/process.js';
 import { baseName } from '../procfs/text.js';
@@ -18,7 +19,7 @@ const MAX_CACHED = 4096;
 
 /** The oldest process of a cgroup that is more than a wrapper, by the path of its executable. */
 export class MainPrograms {
-  private readonly cache = new Map<string, { at: number; executable: string }>();
+  private readonly cache = new BoundedMap<string, { at: number; executable: string }>(MAX_CACHED);
 
   constructor(private readonly mount: string) {}
 
@@ -28,12 +29,7 @@ export class MainPrograms {
     const known = this.cache.get(scope);
     if (known !== undefined && now - known.at < CHECK_MS) return known.executable;
     const executable = this.find(paths) || known?.executable || '';
-    this.cache.delete(scope);
     this.cache.set(scope, { at: now, executable });
-    for (const oldest of this.cache.keys()) {
-      if (this.cache.size <= MAX_CACHED) break;
-      this.cache.delete(oldest);
-    }
     return executable;
   }
 

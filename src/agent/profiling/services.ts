@@ -3,6 +3,7 @@
 // program, so that a window costs no system calls for processes that were there before.
 import { release } from 'node:os';
 import type { Drained } from '#native/bpf';
+import { BoundedMap } from '../../bounded-map.js';
 import type { Labels } from '../../profile/types.js';
 import type { Containers } from '../containers/containers.js';
 import { suspendedNs } from '../procfs/clock.js';
@@ -52,9 +53,9 @@ const SAME_START_NS = 1_000_000_000n;
 const KTHREADD = 2;
 
 export class Services {
-  private readonly identities = new Map<string, Identity>();
+  private readonly identities = new BoundedMap<string, Identity>(MAX_IDENTITIES);
   /** Last known file of a container's or unit's main program. */
-  private readonly mainFiles = new Map<string, string>();
+  private readonly mainFiles = new BoundedMap<string, string>(MAX_IDENTITIES);
   private readonly mains: MainPrograms;
 
   constructor(
@@ -71,49 +72,31 @@ export class Services {
   /** `buildIds` of the mappings of this drain, as the symbolizer knows them. */
   async resolve(drained: Pick<Drained, 'processes' | 'strings'>, buildIds: string[]): Promise<Grouping> {
     const { processes, strings } = drained;
-    const count = processes.pid.length;
-    const keys: string[] = [];
-    const unknown: number[] = [];
+    const unknown: { row: number; key: string }[] = [];
     const now = performance.now();
-    for (let row = 0; row < count; row++) {
-      const key = `${processes.pid[row]}:${processes.startNs[row]}:${strings[processes.executable[row]!]}`;
-      keys.push(key);
+    const found = Array.from(processes.pid, (pid, row) => {
+      const key = `${pid}:${processes.startNs[row]}:${strings[processes.executable[row]!]}`;
       const known = this.identities.get(key);
-      if (known === undefined || (known.expires < now && processes.alive[row] === 1)) unknown.push(row);
-      else {
-        // Map order is order of insertion: what was used last is dropped last.
-        this.identities.delete(key);
-        this.identities.set(key, known);
-      }
+      if (known === undefined || (known.expires < now && processes.alive[row] === 1))
+        unknown.push({ row, key });
+      return known;
+    });
+    if (unknown.length > 0) {
+      await this.containers.learn(
+        unknown.map(({ row }) => processes.cgroup[row]!),
+        unknown.map(({ row }) => processes.pid[row]!),
+      );
+      let next = 0;
+      const work = async () => {
+        for (let one = unknown[next++]; one !== undefined; one = unknown[next++]) {
+          const identity = await this.identify(drained, one.row);
+          found[one.row] = identity;
+          this.identities.set(one.key, identity);
+        }
+      };
+      await Promise.all(Array.from({ length: Math.min(CONCURRENCY, unknown.length) }, work));
     }
-    await this.learn(drained, keys, unknown);
-    const grouping = this.group(drained, keys, buildIds);
-    for (const oldest of this.identities.keys()) {
-      if (this.identities.size <= MAX_IDENTITIES) break;
-      this.identities.delete(oldest);
-    }
-    return grouping;
-  }
-
-  private async learn(
-    drained: Pick<Drained, 'processes' | 'strings'>,
-    keys: string[],
-    rows: number[],
-  ): Promise<void> {
-    if (rows.length === 0) return;
-    const { cgroup, pid } = drained.processes;
-    await this.containers.learn(
-      rows.map(row => cgroup[row]!),
-      rows.map(row => pid[row]!),
-    );
-    let next = 0;
-    const work = async () => {
-      for (let i = next++; i < rows.length; i = next++) {
-        const row = rows[i]!;
-        this.identities.set(keys[row]!, await this.identify(drained, row));
-      }
-    };
-    await Promise.all(Array.from({ length: Math.min(CONCURRENCY, rows.length) }, work));
+    return this.group(drained, found as Identity[], buildIds);
   }
 
   private async identify(drained: Pick<Drained, 'processes' | 'strings'>, row: number): Promise<Identity> {
@@ -173,11 +156,10 @@ export class Services {
 
   private group(
     { processes, strings }: Pick<Drained, 'processes' | 'strings'>,
-    keys: string[],
+    found: Identity[],
     buildIds: string[],
   ): Grouping {
-    const count = keys.length;
-    const found = keys.map(key => this.identities.get(key)!);
+    const count = found.length;
     for (let row = 0; row < count; row++) {
       const identity = found[row]!;
       const mapping = processes.executableMapping[row]!;
@@ -188,7 +170,7 @@ export class Services {
         identity.main === strings[processes.executable[row]!] &&
         identity.file !== ''
       )
-        this.rememberMain(identity.scope, identity.file);
+        this.mainFiles.set(identity.scope, identity.file);
     }
     const groups: Labels[] = [];
     const groupOf = new Uint32Array(count);
@@ -206,15 +188,6 @@ export class Services {
       groupOf[row] = group;
     }
     return { groups, groupOf };
-  }
-
-  private rememberMain(scope: string, file: string): void {
-    this.mainFiles.delete(scope);
-    this.mainFiles.set(scope, file);
-    for (const oldest of this.mainFiles.keys()) {
-      if (this.mainFiles.size <= MAX_IDENTITIES) break;
-      this.mainFiles.delete(oldest);
-    }
   }
 
   private labels(identity: Identity, file: string): { key: string; value: Labels } {
