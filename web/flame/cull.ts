@@ -46,7 +46,7 @@ export function cullLevel(
   out: Rectangles,
 ): void {
   out.count = 0;
-  const { levelRows, start, total } = graph;
+  const { levelRows, levelEnd, start } = graph;
   const stop = graph.levelOffset[level + 1]!;
   const scale = pixels / (hi - lo);
   let at = firstEndingAfter(graph, level, lo);
@@ -55,7 +55,7 @@ export function cullLevel(
     const begin = start[row]!;
     if (begin >= hi) break;
     const x0 = Math.max(0, (begin - lo) * scale);
-    const x1 = Math.min(pixels, (begin + total[row]! - lo) * scale);
+    const x1 = Math.min(pixels, (levelEnd[at]! - lo) * scale);
     if (x1 - x0 >= 1) {
       out.push(at, at + 1, x0, x1 - x0);
       at++;

@@ -35,6 +35,8 @@ export interface Graph {
   /** levels + 1 offsets into `levelRows`, whose rows are ordered by start within a level, since rows are in preorder. */
   readonly levelOffset: Uint32Array;
   readonly levelRows: Uint32Array;
+  /** Right edges in the order of `levelRows`: searching them touches no other column. */
+  readonly levelEnd: Float64Array;
 }
 
 /** Builds the indexes in two passes. Throws RangeError for columns that are no preorder tree. */
@@ -70,12 +72,15 @@ export function buildGraph(columns: Columns): Graph {
   const next = levelOffset.slice();
   const levelRows = new Uint32Array(rows);
   for (let row = 0; row < rows; row++) levelRows[next[depth[row]!]!++] = row;
+  const start = Float64Array.from(columns.start);
+  const total = Float64Array.from(columns.total);
+  const levelEnd = Float64Array.from(levelRows, row => start[row]! + total[row]!);
   return {
     rows,
     functions: columns.functions,
     depth,
-    start: Float64Array.from(columns.start),
-    total: Float64Array.from(columns.total),
+    start,
+    total,
     self: Float64Array.from(columns.self),
     fn,
     parent,
@@ -83,23 +88,32 @@ export function buildGraph(columns: Columns): Graph {
     levels,
     levelOffset,
     levelRows,
+    levelEnd,
   };
 }
 
-/** Position in `levelRows` of the first row of a level that ends after `x`; the level's end when there is none. */
+/**
+ * Position in `levelRows` of the first row of a level, at or after `from`, that ends after `x`; the level's end when
+ * there is none. Doubles its steps first: when drawing, the next frame wanted is almost always near.
+ */
 export function firstEndingAfter(
   graph: Graph,
   level: number,
   x: number,
   from = graph.levelOffset[level]!,
 ): number {
-  const { levelRows, start, total } = graph;
+  const { levelEnd } = graph;
+  const stop = graph.levelOffset[level + 1]!;
   let lo = from;
-  let hi = graph.levelOffset[level + 1]!;
+  let hi = from;
+  for (let step = 1; hi < stop && levelEnd[hi]! <= x; step *= 2) {
+    lo = hi + 1;
+    hi += step;
+  }
+  if (hi > stop) hi = stop;
   while (lo < hi) {
     const mid = (lo + hi) >>> 1;
-    const row = levelRows[mid]!;
-    if (start[row]! + total[row]! > x) hi = mid;
+    if (levelEnd[mid]! > x) hi = mid;
     else lo = mid + 1;
   }
   return lo;

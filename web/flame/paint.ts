@@ -16,7 +16,6 @@ const MIN_LABEL = 22;
 
 /** Device pixels of frames too small to see that are drawn as one. */
 const DUST = 3;
-const NO_RUN = { rank: -1, colour: -1, x: 0, end: 0 };
 
 /** What of the graph is in view, in units of the sample type. */
 export interface Span {
@@ -119,10 +118,13 @@ export class Painter {
       const y = Math.round((levelTop(scene, level) - scene.scrollTop) * ratio);
       cullLevel(graph, level, span.lo, span.hi, pixels, this.rectangles);
       const { count, position, until, x, width } = this.rectangles;
-      let run = NO_RUN;
+      let rank = -1;
+      let colour = 0;
+      let begin = 0;
+      let end = 0;
       const flushRun = () => {
-        if (run.colour >= 0) this.batches.add(run.colour, run.x, y, run.end - run.x);
-        run = NO_RUN;
+        if (rank >= 0) this.batches.add(colour, begin, y, end - begin);
+        rank = -1;
       };
       for (let i = 0; i < count; i++) {
         const from = position[i]!;
@@ -143,14 +145,15 @@ export class Painter {
         }
         // Many frames in one pixel: the colour of a match in full only if most of what is there matches, or a search
         // for a few small frames would look as if everything matched.
-        const rank = part === 0 ? 0 : part > 0.5 * runTotal(graph, from, until[i]!) ? 2 : 1;
+        const next = part === 0 ? 0 : part > 0.5 * runTotal(graph, from, until[i]!) ? 2 : 1;
         // Dust has no colour that anyone could read: a few pixels of it make one rectangle.
-        if (run.rank !== rank || run.end !== x0 || (rank === 0 && x1 - run.x > DUST)) {
+        if (rank !== next || end !== x0 || (next === 0 && x1 - begin > DUST)) {
           flushRun();
-          const colour = rank > 0 ? 2 * shades + 2 - rank : matches === null ? base : shades + base;
-          run = { rank, colour, x: x0, end: x0 };
+          rank = next;
+          colour = next > 0 ? 2 * shades + 2 - next : matches === null ? base : shades + base;
+          begin = x0;
         }
-        run.end = x1;
+        end = x1;
       }
       flushRun();
     }
