@@ -86,6 +86,12 @@ class Profiler : public Napi::ObjectWrap<Profiler> {
 
   ~Profiler() override { release(); }
 
+  /** Every method comes through here with its `this`. */
+  static Profiler* Unwrap(Napi::Object self) {
+    if (!self.CheckTypeTag(&kProfilerTag)) throw Napi::TypeError::New(self.Env(), "this is not a Profiler");
+    return Napi::ObjectWrap<Profiler>::Unwrap(self);
+  }
+
  private:
   static Napi::Value now(const Napi::CallbackInfo& info) { return Napi::BigInt::New(info.Env(), monotonicNow()); }
 

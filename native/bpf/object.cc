@@ -23,10 +23,16 @@ thread_local std::string* log_sink = nullptr;
 
 int collect(libbpf_print_level level, const char* format, va_list arguments) {
   if (level == LIBBPF_DEBUG || !log_sink) return 0;
-  char line[1024];
-  int n = std::vsnprintf(line, sizeof line, format, arguments);
-  if (n > 0) log_sink->append(line);
-  if (n >= static_cast<int>(sizeof line)) log_sink->push_back('\n');
+  va_list again;
+  va_copy(again, arguments);
+  int length = std::vsnprintf(nullptr, 0, format, arguments);  // the verifier's log comes as one message
+  if (length > 0) {
+    size_t before = log_sink->size();
+    log_sink->resize(before + static_cast<size_t>(length) + 1);
+    std::vsnprintf(log_sink->data() + before, static_cast<size_t>(length) + 1, format, again);
+    log_sink->pop_back();
+  }
+  va_end(again);
   return 0;
 }
 
