@@ -10,10 +10,10 @@ const TIME: Record<string, number> = {
 function steps(value: number, units: readonly (readonly [number, string])[]): string {
   const size = Math.abs(value);
   const [factor, unit] = units.find(([least]) => size >= least) ?? units.at(-1)!;
-  return `${(value / factor).toFixed(factor === 1 && Number.isInteger(value) ? 0 : 2)} ${unit}`;
+  return `${Number((value / factor).toFixed(2))} ${unit}`;
 }
 
-/** For people: '1.50 s', '12.00 MiB', '1234 samples'. @param unit of a sample type, as pprof writes it */
+/** For people: '1.5 s', '12 MiB', '1234 samples'. @param unit of a sample type, as pprof writes it */
 export function formatValue(value: number, unit: string): string {
   const seconds = TIME[unit];
   if (seconds !== undefined)

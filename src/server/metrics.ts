@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { Store } from '../store/store.js';
+import type { Store, StoreStats } from '../store/store.js';
 import type { InFlight } from './ingest/in-flight.js';
 import type { Writers } from './ingest/writers.js';
+import { SingleFlight } from './single-flight.js';
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
@@ -63,27 +64,33 @@ export class Metrics {
     gauge('stackwell_ingest_inflight_bytes', 'Bytes of request bodies in memory.', () => inFlight.bytes);
     gauge('stackwell_symbol_writers', 'Services whose known symbols are in memory.', () => writers.count);
     gauge('stackwell_symbol_writer_bytes', 'Memory of known symbols.', () => writers.bytes);
-    const inStore = new Gauge({
+    // All gauges of a scrape are collected at the same time: one look at the store does for the three.
+    const looks = new SingleFlight<StoreStats>();
+    const stats = () => looks.do('', () => store.stats());
+    new Gauge({
       name: 'stackwell_store_objects',
       help: 'What is stored, by kind.',
       labelNames: ['kind'] as const,
       registers: [this.registry],
+      async collect() {
+        const now = await stats();
+        for (const kind of ['profiles', 'segments', 'series'] as const) this.set({ kind }, now[kind]);
+      },
     });
-    const oldest = new Gauge({
+    new Gauge({
       name: 'stackwell_store_oldest_seconds',
-      help: 'Start of the oldest profile, Unix time.',
+      help: 'Start of the oldest profile, Unix time; 0 without profiles.',
       registers: [this.registry],
+      async collect() {
+        this.set(((await stats()).oldest ?? 0) / 1000);
+      },
     });
     new Gauge({
       name: 'stackwell_store_bytes',
       help: 'Bytes on disk.',
       registers: [this.registry],
-      // One look at the store gives all three.
       async collect() {
-        const stats = await store.stats();
-        this.set(stats.bytes);
-        for (const kind of ['profiles', 'segments', 'series'] as const) inStore.set({ kind }, stats[kind]);
-        oldest.set((stats.oldest ?? 0) / 1000);
+        this.set((await stats()).bytes);
       },
     });
     collectDefaultMetrics({ register: this.registry });
