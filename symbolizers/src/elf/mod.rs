@@ -11,8 +11,7 @@ use std::io;
 use std::path::Path;
 
 use blazesym::symbolize::source::{self, Source};
-use blazesym::symbolize::{CodeInfo, Symbolizer};
-use blazesym::symbolize::{Input, Reason, Sym, Symbolized};
+use blazesym::symbolize::{CodeInfo, Input, Sym, Symbolized, Symbolizer};
 
 use crate::answer::{Answer, Frame};
 use crate::demangle::is_mangled;
@@ -101,35 +100,32 @@ impl Elf {
 
         let mut found: Vec<Option<Sym>> = addresses.iter().map(|_| None).collect();
         let mut missing: Vec<usize> = (0..addresses.len()).filter(|row| addresses[*row] != 0).collect();
-        let mut failure = false;
-        // An error with one address comes as an answer; if no address has a better one, the file is damaged.
-        let mut errors = false;
+        let mut damaged = false;
         for (name, dwarf) in tables {
-            if missing.is_empty() {
-                break;
-            }
-            let asked: Vec<u64> = missing.iter().map(|row| addresses[*row]).collect();
-            match find(symbolizer, name, &asked, dwarf) {
-                Ok(symbols) => {
-                    let mut still = Vec::new();
-                    for (row, symbol) in missing.into_iter().zip(symbols) {
-                        match symbol {
-                            Symbolized::Sym(symbol) if self.trusted(&symbol, addresses[row]) => {
-                                found[row] = Some(symbol)
-                            }
-                            other => {
-                                errors |= matches!(other, Symbolized::Unknown(Reason::IgnoredError));
-                                still.push(row);
-                            }
-                        }
-                    }
-                    missing = still;
+            let source = source(name, dwarf);
+            // A damaged table can take long to fail, each time anew. It is given up when it fails more than it helps,
+            // and must not hide the next one.
+            let (mut helped, mut failed) = (0, 0);
+            missing.retain(|row| {
+                if failed > helped + 1 {
+                    return true;
                 }
-                // One damaged table must not hide the next.
-                Err(_) => failure = true,
-            }
+                match symbolizer.symbolize_single(&source, Input::VirtOffset(addresses[*row])) {
+                    Ok(Symbolized::Sym(symbol)) if self.trusted(&symbol, addresses[*row]) => {
+                        helped += 1;
+                        found[*row] = Some(symbol);
+                        false
+                    }
+                    Ok(_) => true,
+                    Err(_) => {
+                        failed += 1;
+                        true
+                    }
+                }
+            });
+            damaged |= failed > 0;
         }
-        if (failure || errors) && found.iter().all(Option::is_none) {
+        if damaged && found.iter().all(Option::is_none) {
             return Err(io::ErrorKind::InvalidData.into());
         }
 
@@ -162,7 +158,7 @@ impl Elf {
             return None;
         }
         let name = self.debug.as_ref().map_or(&self.name, |debug| &debug.name);
-        match find(symbolizer, name, &[address], false).ok()?.pop()? {
+        match symbolizer.symbolize_single(&source(name, false), Input::VirtOffset(address)).ok()? {
             Symbolized::Sym(own) if own.size.is_some() && is_mangled(&own.name) => {
                 Some(without_clone(&own.name).to_owned())
             }
@@ -171,15 +167,10 @@ impl Elf {
     }
 }
 
-fn find<'s>(
-    symbolizer: &'s Symbolizer,
-    name: &str,
-    addresses: &[u64],
-    dwarf: bool,
-) -> Result<Vec<Symbolized<'s>>, blazesym::Error> {
+fn source(name: &str, dwarf: bool) -> Source<'static> {
     let mut elf = source::Elf::new(name);
     elf.debug_syms = dwarf;
-    symbolizer.symbolize(&Source::Elf(elf), Input::VirtOffset(addresses))
+    Source::Elf(elf)
 }
 
 /// DWARF names what was written, not the copies that the compiler made of it; neither does this.

@@ -25,7 +25,7 @@ export const ANSWER_HEADER = 20;
 export const MAX_ANSWER = 256 * 1024 * 1024;
 
 /** Addresses in one question: bounds the time it takes and the size of its answer. */
-export const MAX_ADDRESSES = 4096;
+export const MAX_ADDRESSES = 1024;
 
 export function encodeQuestion(sequence: number, kind: number, file: number, rest: Uint32Array): Uint8Array {
   const words = new Uint32Array(4 + rest.length);

@@ -90,15 +90,16 @@ export class Reader {
     role: 'debug' | 'supplement',
   ): Promise<FileDescription | true | null> {
     const offer = { id: this.table.nextNumber(), file: opened, role };
-    try {
-      await this.#ensure(file);
-      const answer = await this.#attach(file, offer);
-      if (answer.status === STATUS.ok) {
+    while (file.level === 'lines') {
+      try {
+        await this.#ensure(file);
+        const answer = await this.#attach(file, offer);
+        if (answer.status !== STATUS.ok) break;
         file.opened.push(offer);
         return role === 'debug' ? decodeDescription(answer.payload) : true;
+      } catch (error) {
+        blame(file, error);
       }
-    } catch (error) {
-      blame(file, error);
     }
     closeDescriptor(opened.descriptor);
     return null;

@@ -28,7 +28,7 @@ export interface SymbolizerOptions {
   maxFileBytes?: number;
   /** Answers kept (default 200,000). */
   cachedLocations?: number;
-  /** Milliseconds that one question may take (default 2,000), and the first ones about a file (default 15,000). */
+  /** Milliseconds that one question may take (default 2,000), and the first ones about a file (default 10,000). */
   timeoutMs?: number;
   coldTimeoutMs?: number;
   /** Milliseconds after which a batch is answered as far as it is (default 20,000). */
@@ -74,7 +74,7 @@ export class Symbolizer implements SymbolSource {
       // A file, its debug file and a supplement, each once in the table and once in blazesym's cache; and some.
       descriptors: maxFiles * 6 + 64,
       timeoutMs,
-      coldTimeoutMs: options.coldTimeoutMs ?? 15_000,
+      coldTimeoutMs: options.coldTimeoutMs ?? 10_000,
     });
     this.#opener = new Opener(timeoutMs);
     const elfOptions = { maxFileBytes: options.maxFileBytes ?? 4096 * MiB };
@@ -322,7 +322,10 @@ export class Symbolizer implements SymbolSource {
     const file = this.#table.use('vdso', 'elf');
     file.opened.push({ id: file.number, file: opened, role: 'self' });
     const description = await this.#reader.describe(file);
-    if (description === null || description === 'not-elf') return 'no_symbols';
+    if (description === null || description === 'not-elf') {
+      file.release();
+      return 'no_symbols';
+    }
     file.buildId = description.buildId;
     this.#vdso = file;
     return file;
