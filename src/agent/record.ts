@@ -9,7 +9,7 @@ import { processTree, readStat, readStatus } from './procfs/process.js';
 import { offCpuOptions } from './profiling/options.js';
 import { addStats, commentLines, type WindowStats } from './profiling/stats.js';
 import { startSymbolizer } from './profiling/symbolizer/symbolizer.js';
-import { type Kind, lostIn, oneGroup, WindowBuilder } from './profiling/window.js';
+import { type Kind, lostIn, oneGroup, periodOf, WindowBuilder } from './profiling/window.js';
 
 export type RecordScope =
   | { kind: 'host' }
@@ -156,7 +156,7 @@ export async function record(options: RecordOptions): Promise<RecordResult> {
         sampleUnit: 'nanoseconds',
         periodType: type,
         periodUnit: 'nanoseconds',
-        period: type === 'cpu' ? BigInt(Math.round(1e9 / options.hz)) : 1n,
+        period: periodOf(type, options.hz),
         timeNanos: startNs ?? 0n,
         durationNanos: sampledNs,
         comments: commentLines(type, stats, new Map()),

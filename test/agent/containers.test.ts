@@ -179,6 +179,10 @@ describe('on a file system', () => {
     expect(index.pathOf(id)).toBe('/x');
   });
 
+  /** Lets a process be in a cgroup. */
+  function run(path: string): void {
+    writeFileSync(join(mount, path, 'cgroup.procs'), '1\n');
+  }
   function containers(): Containers {
     const layout = { hierarchy: 'memory' as const, mount };
     const states = new RuncStates('memory', mount, [{ path: join(root, 'runc'), depth: 1, runtime: 'runc' }]);
@@ -196,6 +200,11 @@ describe('on a file system', () => {
     const nested = make(`docker/${ID}/nested`);
     const named = make('deep/myid');
     record('myid', 'deep/myid');
+    await expect(known.find('myid'), 'nothing runs in it').rejects.toMatchObject({
+      code: 'SW_CONTAINER_UNKNOWN',
+    });
+    run(`docker/${ID}/nested`);
+    run('deep/myid');
     for (const wanted of [ID, ID.slice(0, 12)]) {
       const found = await known.find(wanted);
       expect(found.id).toBe(ID);
@@ -209,6 +218,7 @@ describe('on a file system', () => {
   test('a prefix that fits two containers is none', async () => {
     make(`docker/${ID}`);
     make(`docker/${ID.slice(0, 63)}0`);
+    run(`docker/${ID}`);
     await expect(containers().find(ID.slice(0, 12))).rejects.toMatchObject({ code: 'SW_CONTAINER_UNKNOWN' });
   });
 

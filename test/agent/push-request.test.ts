@@ -1,19 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import protobuf from 'protobufjs';
 import { expect, test } from 'vitest';
 import { requests } from '../../src/agent/delivery.js';
 import { encodePushRequest } from '../../src/agent/outbox/push-request.js';
-
-/** The public schema, as far as it is used here. */
-const SCHEMA = `
-syntax = "proto3";
-package push.v1;
-message LabelPair { string name = 1; string value = 2; }
-message PushRequest { repeated RawProfileSeries series = 1; }
-message RawProfileSeries { repeated LabelPair labels = 1; repeated RawSample samples = 2; }
-message RawSample { bytes raw_profile = 1; string ID = 2; }
-`;
-const PushRequest = protobuf.parse(SCHEMA, { keepCase: true }).root.lookupType('push.v1.PushRequest');
+import { PushRequest } from './sink.js';
 
 test('reads back by the public schema', () => {
   const series = [

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+import { join } from 'node:path';
 import { BoundedMap } from '../../bounded-map.js';
 import { StackwellError } from '../../errors.js';
+import { readSmall } from '../procfs/file.js';
 import { readCgroups } from '../procfs/process.js';
 import { CgroupIndex } from './cgroups.js';
 import type { ContainerInfo, ContainerSource, Scope } from './info.js';
@@ -116,9 +118,19 @@ export class Containers {
       if (exact || prefix) matches.set(owner.path, owner.id);
     }
     const [match] = matches;
-    if (match === undefined || new Set(matches.values()).size > 1)
+    const cgroups = new Set([...matches.keys()].flatMap(path => this.index.below(path)));
+    // A container that ended keeps its cgroup until someone deletes it.
+    if (match === undefined || new Set(matches.values()).size > 1 || !this.populated(cgroups))
       throw new StackwellError('SW_CONTAINER_UNKNOWN', { id: wanted });
-    const cgroups = [...matches.keys()].flatMap(path => this.index.below(path));
-    return { id: match[1], path: match[0], cgroups: [...new Set(cgroups)] };
+    return { id: match[1], path: match[0], cgroups: [...cgroups] };
+  }
+
+  /** Whether a process runs in one of these cgroups. */
+  private populated(ids: Iterable<bigint>): boolean {
+    for (const id of ids) {
+      const path = this.index.pathOf(id);
+      if (path !== null && readSmall(join(this.layout.mount, path, 'cgroup.procs'), 16)) return true;
+    }
+    return false;
   }
 }

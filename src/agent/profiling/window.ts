@@ -88,6 +88,11 @@ function setInteger(words: Uint32Array, index: number, value: number): void {
 const words = (array: BigUint64Array | BigInt64Array) =>
   new Uint32Array(array.buffer, array.byteOffset, array.length * 2);
 
+/** Nanoseconds that one sample stands for, as the BPF side counts it: whole, rounded down. Off-CPU values are time itself. */
+export function periodOf(kind: Kind, hz: number): bigint {
+  return kind === 'cpu' ? BigInt(Math.floor(1e9 / hz)) : 1n;
+}
+
 /** All samples of a drain in one group, for a recording of one scope. */
 export function oneGroup(drained: Drained): Uint32Array {
   return new Uint32Array(drained.processes.pid.length);
@@ -214,7 +219,7 @@ export class WindowBuilder {
       strings: strings.list,
       sampleTypes: [{ type: strings.add(kind), unit: strings.add('nanoseconds') }],
       periodType: { type: strings.add(kind), unit: strings.add('nanoseconds') },
-      period: offCpu ? 1n : BigInt(Math.round(1e9 / this.time.hz)),
+      period: periodOf(kind, this.time.hz),
       timeNanos: this.time.startNs,
       durationNanos: drained.endNs - drained.startNs,
       comments: Uint32Array.from(commentLines(kind, stats, this.reasons(used)), line => strings.add(line)),
