@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { execFileSync } from 'node:child_process';
-import Ajv from 'ajv';
+import { Ajv } from 'ajv';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { FlameGraph } from '../../src/profile/flamegraph.js';
@@ -195,9 +195,7 @@ describe('svg', () => {
   });
 
   it('says in its tooltips what a frame is, where it is from and what it costs', () => {
-    const [{ titles }] = parseXml([toSvg(fixed, { title: 'x', unit: 'nanoseconds' })]) as [
-      { titles: string[] },
-    ];
+    const { titles } = parseXml([toSvg(fixed, { title: 'x', unit: 'nanoseconds' })])[0]!;
     expect(titles[2]).toBe('a;b c\n[kernel.kallsyms]\ntotal 20 ns (20.00 %), self 20 ns');
     expect(titles[0]).toBe('total\ntotal 100 ns (100.00 %), self 0 s');
   });

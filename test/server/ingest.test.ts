@@ -43,7 +43,11 @@ describe('POST /ingest', () => {
       ['form2', undefined],
     ] as const) {
       const form = new FormData();
-      form.set('profile', new Blob([await pprof({ samples: SAMPLES })]), 'profile.pprof');
+      form.set(
+        'profile',
+        new Blob([(await pprof({ samples: SAMPLES })) as Uint8Array<ArrayBuffer>]),
+        'profile.pprof',
+      );
       form.set('sample_type_config', new Blob(['{"cpu":{"units":"samples"}}']), 'config.json');
       const url = `${running.url}/pyroscope/ingest?name=${name}${format === undefined ? '' : `&format=${format}`}`;
       expect((await fetch(url, { method: 'POST', body: form })).status).toBe(200);

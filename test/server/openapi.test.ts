@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The description is whole, valid, and true: answers are checked against the schemas that it gives.
 import { readFileSync } from 'node:fs';
-import Ajv from 'ajv/dist/2020.js';
+import { Ajv2020 as Ajv } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { pprof, type Running, server } from './fixtures.js';
 

@@ -45,7 +45,7 @@ interface Prepared {
 }
 
 export class Ingest {
-  readonly #gate = new Gate(DECODERS, 10_000, 'profiles');
+  readonly #gate = new Gate(DECODERS, 4096, 'profiles');
 
   constructor(
     private readonly store: Store,
@@ -79,20 +79,20 @@ export class Ingest {
     const refused: Outcome['refused'] = [];
     const prepared: Prepared[] = [];
     const failures: unknown[] = [];
-    await Promise.all(
-      incoming.map((one, index) =>
-        this.#gate
-          .run(() => this.#prepare(one, day))
-          .then(
-            ready => prepared.push(ready),
-            (error: unknown) => {
-              const known = asStackwellError(error);
-              if (known.status >= 400 && known.status < 500) refused.push({ index, error: known });
-              else failures.push(error);
-            },
-          ),
-      ),
-    );
+    let next = 0;
+    const prepareNext = async () => {
+      while (next < incoming.length && failures.length === 0) {
+        const index = next++;
+        try {
+          prepared.push(await this.#gate.run(() => this.#prepare(incoming[index]!, day)));
+        } catch (error) {
+          const known = asStackwellError(error);
+          if (known.status >= 400 && known.status < 500) refused.push({ index, error: known });
+          else failures.push(error);
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: DECODERS }, prepareNext));
     const rollback = () => {
       for (const { writer, ticket } of prepared) writer.rollback(ticket);
     };
