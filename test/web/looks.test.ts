@@ -115,6 +115,8 @@ describe('names', () => {
     expect(forms[0]).toBe('std::vector<int> ns::Deep::make<A, B<C> >(A, B<C>)');
     expect(forms[forms.length - 1]).toBe('make');
     for (let i = 1; i < forms.length; i++) expect(forms[i]!.length).toBeLessThan(forms[i - 1]!.length);
+    expect(shortForms('std::rt::lang_start::{closure#0}').at(-1)).toBe('lang_start::{closure#0}');
+    expect(shortForms('ep_poll.part.0')).toEqual(['ep_poll.part.0']);
     expect(shortForms('java.util.concurrent.ThreadPoolExecutor.runWorker').at(-1)).toBe(
       'ThreadPoolExecutor.runWorker',
     );

@@ -65,9 +65,17 @@ export function shortForms(name: string): string[] {
   if (OPERATOR.test(name)) return forms;
   const parts = short.split('::');
   if (parts.length > 2) add(parts.slice(-2).join('::'));
-  if (parts.length > 1 && !short.startsWith('<')) add(parts[parts.length - 1]!);
+  // A closure says nothing without the function that it is in.
+  if (parts.length > 1 && !short.startsWith('<') && !/^[{<]/.test(parts[parts.length - 1]!))
+    add(parts[parts.length - 1]!);
+  // Class and method; what compilers append (`ep_poll.part.0`) is no method.
   const dots = short.split('.');
-  if (parts.length === 1 && dots.length > 2 && dots.every(part => /^[\w$<>]+$/.test(part)))
+  if (
+    parts.length === 1 &&
+    dots.length > 2 &&
+    /^[A-Z]/.test(dots[dots.length - 2]!) &&
+    dots.every(part => /^[\w$<>]+$/.test(part))
+  )
     add(dots.slice(-2).join('.'));
   return forms;
 }

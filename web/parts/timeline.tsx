@@ -12,7 +12,7 @@ import { isSampleLabel, labelNames, measure, now, range, state, timeline, update
 import { dark } from '../state/theme.js';
 import { apart, Problem } from './problem.js';
 
-const LAYERS = 8;
+const LAYERS = 6;
 const HEIGHT = 116;
 
 const stacked = computed(() => {
