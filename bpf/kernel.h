@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The kernel types that our programs look into, and of them only the members that are used. Offsets come from the
- * running kernel's BTF at load (CO-RE), so the order here means nothing. A hand-written header keeps an object at a few
- * kilobytes and builds where there is no /sys/kernel/btf; a dumped vmlinux.h costs 650 kB an object.
+ * The kernel types that our programs look into, and of them only the members that are used. Offsets come from
+ * the running kernel's BTF at load (CO-RE), so the order here means nothing. A hand-written header keeps an
+ * object at a few kilobytes and builds where there is no /sys/kernel/btf; a dumped vmlinux.h costs 650 kB an
+ * object.
  */
 #pragma once
-
-#include <linux/bpf.h>
-#include <stdbool.h>
 
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
+#include <linux/bpf.h>
+#include <stdbool.h>
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -94,7 +94,8 @@ struct bpf_iter__task {
 
 #pragma clang attribute pop
 
-/* Only the names count: CO-RE takes the values from the running kernel, where they depend on its configuration. */
+/* Only the names count: CO-RE takes the values from the running kernel, where they depend on its
+ * configuration. */
 enum cgroup_subsys_id {
   cpu_cgrp_id = 1,
   cpuacct_cgrp_id,

@@ -2,26 +2,27 @@
 /*
  * What is remembered of a task while it is off the CPU, and who owns the time of it.
  *
- * The task that comes back and the iterator that counts open intervals may meet. `since_ns` settles it: whoever swaps it
- * away owns the time from there on, so nothing is counted twice and nothing is left out.
+ * The task that comes back and the iterator that counts open intervals may meet. `since_ns` settles it:
+ * whoever swaps it away owns the time from there on, so nothing is counted twice and nothing is left out.
  */
 #pragma once
 
 #include "maps.h"
 
 struct sw_away {
-  __u64 since_ns; /* start of the time that nobody has counted yet; 0 while the task runs */
-  __u64 left_ns; /* when it left the CPU */
-  __u64 woken_ns; /* when it was woken; 0: not yet */
+  __u64 since_ns;   /* start of the time that nobody has counted yet; 0 while the task runs */
+  __u64 left_ns;    /* when it left the CPU */
+  __u64 woken_ns;   /* when it was woken; 0: not yet */
   __u64 open_stack; /* hash of its stack if an open interval was counted with it; 0: none */
-  __u32 state; /* enum as in the kernel; SW_TASK_RUNNING: it was preempted */
-  __u32 fresh; /* it has never run */
+  __u32 state;      /* enum as in the kernel; SW_TASK_RUNNING: it was preempted */
+  __u32 fresh;      /* it has never run */
 };
 
 #ifdef SW_KERNEL_5_8
 /*
- * Before 5.11 tracing programs have no task storage, and before 5.12 no atomics that give back a value. There entries are
- * kept by thread id and freed when the task dies; open intervals are not counted there, so nobody races for since_ns.
+ * Before 5.11 tracing programs have no task storage, and before 5.12 no atomics that give back a value. There
+ * entries are kept by thread id and freed when the task dies; open intervals are not counted there, so nobody
+ * races for since_ns.
  */
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);

@@ -23,7 +23,8 @@ static __noinline bool sw_send_stack(struct sw_stack *stack, __u32 set) {
   if (frames > 2 * SW_MAX_FRAMES) frames = 2 * SW_MAX_FRAMES;
   stack->head.set = set;
   /* User space asks a few times a second: waking it for each stack would cost more than the stack. */
-  long error = bpf_ringbuf_output(&sw_stacks, stack, sizeof(stack->head) + frames * sizeof(__u64), BPF_RB_NO_WAKEUP);
+  long error =
+      bpf_ringbuf_output(&sw_stacks, stack, sizeof(stack->head) + frames * sizeof(__u64), BPF_RB_NO_WAKEUP);
   if (error) sw_count_as(SW_LOST_STACK_RING_FULL, 1);
   return error == 0;
 }
@@ -36,13 +37,15 @@ struct sw_hit {
 };
 
 /*
- * Counts one hit of `key`. `stack` are the frames behind key->stack, or null when user space has them from before.
- * False if there was no room: rows that exist go on counting then, so the hottest stacks are never the lost ones.
+ * Counts one hit of `key`. `stack` are the frames behind key->stack, or null when user space has them from
+ * before. False if there was no room: rows that exist go on counting then, so the hottest stacks are never
+ * the lost ones.
  */
 static __noinline bool sw_count(struct sw_key *key, struct sw_hit *hit, struct sw_stack *stack) {
   if (!key || !hit) return false;
   __u32 set = sw_control_value(SW_CONTROL_SET) & 1;
-  struct sw_value *value = set ? bpf_map_lookup_elem(&sw_counts_1, key) : bpf_map_lookup_elem(&sw_counts_0, key);
+  struct sw_value *value =
+      set ? bpf_map_lookup_elem(&sw_counts_1, key) : bpf_map_lookup_elem(&sw_counts_0, key);
   if (!value) {
     struct sw_value fresh = {.first_ns = hit->now, .sent = stack ? SW_NOT_SENT : SW_SENT_BEFORE};
     struct task_struct *task = hit->task;

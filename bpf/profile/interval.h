@@ -7,7 +7,8 @@
 #include "stack.h"
 #include "tasks.h"
 
-/* Nanoseconds that a task must have been away, from leaving the CPU to being back on it; no maximum if that is 0. */
+/* Nanoseconds that a task must have been away, from leaving the CPU to being back on it; no maximum if that
+ * is 0. */
 const volatile __u64 sw_min_ns = 0;
 const volatile __u64 sw_max_ns = 0;
 /* Task states that count as blocked; 0: all. */
@@ -23,17 +24,19 @@ struct sw_interval {
   __u32 state;
 };
 
-/* Kernel threads wait for work most of their life; nobody is held up by it. In state D without NOLOAD somebody is. */
+/* Kernel threads wait for work most of their life; nobody is held up by it. In state D without NOLOAD
+ * somebody is. */
 static __always_inline bool sw_waits_for_work(struct task_struct *task, __u32 state) {
   return (BPF_CORE_READ(task, flags) & SW_PF_KTHREAD) && state &&
          (!(state & SW_TASK_UNINTERRUPTIBLE) || (state & SW_TASK_NOLOAD));
 }
 
 /*
- * Decides by the whole time away whether it is wanted, and fills `interval` with the part from `since_ns` on that nobody
- * has counted yet. `until_ns` is now.
+ * Decides by the whole time away whether it is wanted, and fills `interval` with the part from `since_ns` on
+ * that nobody has counted yet. `until_ns` is now.
  */
-static __always_inline bool sw_wanted(struct task_struct *task, struct sw_away *away, struct sw_interval *interval) {
+static __always_inline bool sw_wanted(struct task_struct *task, struct sw_away *away,
+                                      struct sw_interval *interval) {
   __u64 left = away->left_ns, now = interval->until_ns, since = interval->since_ns;
   __u32 state = away->state;
   interval->woken_ns = away->woken_ns;
@@ -64,14 +67,16 @@ static __always_inline bool sw_wanted(struct task_struct *task, struct sw_away *
   return sw_phases & (1 << SW_BLOCKED | 1 << SW_RUNQUEUE);
 }
 
-static __noinline bool sw_count_phase(struct sw_key *key, struct sw_hit *hit, struct sw_stack *stack, __u32 phase) {
+static __noinline bool sw_count_phase(struct sw_key *key, struct sw_hit *hit, struct sw_stack *stack,
+                                      __u32 phase) {
   if (!key || !hit) return false;
   if (!(sw_phases & 1 << (phase & 3)) || !hit->ns) return true;
   key->phase = phase;
   return sw_count(key, hit, stack);
 }
 
-/* Counts the phases of an interval under one stack; `stack` null: user space has it. False if there was no room. */
+/* Counts the phases of an interval under one stack; `stack` null: user space has it. False if there was no
+ * room. */
 static __always_inline bool sw_count_interval(struct task_struct *task, const struct sw_interval *interval,
                                               struct sw_key *key, struct sw_stack *stack) {
   __u64 since = interval->since_ns, until = interval->until_ns, woken = interval->woken_ns;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Maps that every profiling object has. `sw_control`, `sw_scope_*` and `sw_excluded` are one and the same in all objects
- * (the loader hands the descriptors on); the others are each object's own, so that a flood of off-CPU rows cannot crowd
- * out on-CPU ones.
+ * Maps that every profiling object has. `sw_control`, `sw_scope_*` and `sw_excluded` are one and the same in
+ * all objects (the loader hands the descriptors on); the others are each object's own, so that a flood of
+ * off-CPU rows cannot crowd out on-CPU ones.
  */
 #pragma once
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Time that tasks spend off the CPU. The switch itself only takes times; the stack is taken when a task is back, and only
- * if it was away long enough. Where it can be taken then depends on the kernel, so there are several programs for it, of
- * which the loader chooses one.
+ * Time that tasks spend off the CPU. The switch itself only takes times; the stack is taken when a task is
+ * back, and only if it was away long enough. Where it can be taken then depends on the kernel, so there are
+ * several programs for it, of which the loader chooses one.
  */
 #include "interval.h"
 
@@ -54,7 +54,9 @@ static __always_inline bool sw_has_user_part(struct task_struct *task) {
   return !(BPF_CORE_READ(task, flags) & SW_PF_KTHREAD);
 }
 
-static __always_inline struct sw_stack *sw_scratch_at(__u32 row) { return bpf_map_lookup_elem(&sw_scratch, &row); }
+static __always_inline struct sw_stack *sw_scratch_at(__u32 row) {
+  return bpf_map_lookup_elem(&sw_scratch, &row);
+}
 
 static __always_inline void sw_keep_left_stack(void *ctx, struct task_struct *task) {
 #ifdef SW_KERNEL_5_8
@@ -83,10 +85,12 @@ static __always_inline struct sw_stack *sw_left_stack(struct task_struct *task) 
 #endif
 }
 
-static __always_inline void sw_leave(void *ctx, bool preempt, struct task_struct *prev, __u32 told, __u64 now) {
+static __always_inline void sw_leave(void *ctx, bool preempt, struct task_struct *prev, __u32 told,
+                                     __u64 now) {
   /*
-   * __state is RUNNING here if and only if the task stays runnable: a pending signal resets it, a wakeup on another CPU
-   * gets no further than WAKING until this switch is over. The argument is what it was before such a wakeup.
+   * __state is RUNNING here if and only if the task stays runnable: a pending signal resets it, a wakeup on
+   * another CPU gets no further than WAKING until this switch is over. The argument is what it was before
+   * such a wakeup.
    */
   __u32 state = sw_state_of(prev);
   if (preempt || state == SW_TASK_RUNNING)
@@ -113,8 +117,8 @@ static __always_inline void sw_leave(void *ctx, bool preempt, struct task_struct
 
 #ifndef SW_KERNEL_5_8
 /*
- * A task that has never run does not come back to where it left: no program sees it then. Its kernel stack is the way out
- * of fork, and of its user part the instruction pointer can be had from here.
+ * A task that has never run does not come back to where it left: no program sees it then. Its kernel stack is
+ * the way out of fork, and of its user part the instruction pointer can be had from here.
  */
 static __always_inline void sw_take_fresh(struct task_struct *task, struct sw_stack *stack) {
   stack->head.flags = 0;
@@ -135,7 +139,8 @@ static __always_inline void sw_take_fresh(struct task_struct *task, struct sw_st
 static __always_inline void sw_come_back(struct task_struct *next, __u64 now) {
   struct sw_away *away = sw_away_find(next);
   if (!away || !away->since_ns) return;
-  if (now - away->left_ns < sw_min_ns && now >= away->left_ns) { /* most end here: no atomic, nothing of the task is read */
+  if (now - away->left_ns < sw_min_ns &&
+      now >= away->left_ns) { /* most end here: no atomic, nothing of the task is read */
     away->since_ns = 0;
     sw_count_as(SW_SKIPPED_SHORT, 1);
     return;
@@ -246,8 +251,8 @@ int sw_back_kprobe(void *ctx) { return sw_capture(ctx); }
 
 #ifndef SW_KERNEL_5_8
 /*
- * The user part of a task that is not running: by frame pointers, one frame after the other, as the kernel's own walk
- * only looks into the current address space. Needs a sleepable iterator (5.18).
+ * The user part of a task that is not running: by frame pointers, one frame after the other, as the kernel's
+ * own walk only looks into the current address space. Needs a sleepable iterator (5.18).
  */
 static __always_inline void sw_take_user_of(struct task_struct *task, struct sw_stack *stack) {
   struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
@@ -272,7 +277,8 @@ static __always_inline void sw_take_user_of(struct task_struct *task, struct sw_
 /* Notes a task that fell asleep before we watched, as away since then. */
 static __always_inline void sw_prime(struct task_struct *task, struct sw_away *away) {
   __u32 state = sw_state_of(task);
-  if (away->left_ns || state == SW_TASK_RUNNING || (state & SW_TASK_DEAD) || BPF_CORE_READ(task, on_cpu)) return;
+  if (away->left_ns || state == SW_TASK_RUNNING || (state & SW_TASK_DEAD) || BPF_CORE_READ(task, on_cpu))
+    return;
   __u64 attached = sw_control_value(SW_CONTROL_ATTACHED);
   away->left_ns = attached;
   away->state = state;

@@ -29,7 +29,7 @@ enum sw_stack_flag {
 
 /* Members that share a value are counted together. */
 struct sw_key {
-  __u64 stack; /* hash of the stack's content */
+  __u64 stack;    /* hash of the stack's content */
   __u64 start_ns; /* of the process, CLOCK_MONOTONIC: tells a reused pid */
   __u64 cgroup;
   __u32 tgid;
@@ -43,8 +43,8 @@ struct sw_key {
 SW_ASSERT(sizeof(struct sw_key) == 40);
 
 enum sw_sent {
-  SW_NOT_SENT = 0, /* the ring was full at every hit so far */
-  SW_SENT = 1, /* the stack is in the ring */
+  SW_NOT_SENT = 0,    /* the ring was full at every hit so far */
+  SW_SENT = 1,        /* the stack is in the ring */
   SW_SENT_BEFORE = 2, /* an open interval: its stack was sent in an earlier window */
 };
 
@@ -88,17 +88,17 @@ enum sw_counter {
   SW_SKIPPED_SCOPE,
   SW_SKIPPED_EXCLUDED,
   SW_SKIPPED_SHORT, /* away for less than the minimum */
-  SW_SKIPPED_LONG, /* away for more than the maximum */
+  SW_SKIPPED_LONG,  /* away for more than the maximum */
   SW_SKIPPED_STATE, /* the task state is not in the mask */
   SW_COUNTERS,
 };
 
 /* Rows of the control map. */
 enum sw_control {
-  SW_CONTROL_SET = 0, /* which set of counts is written to: 0 or 1 */
-  SW_CONTROL_SCOPE = 1, /* enum sw_scope */
+  SW_CONTROL_SET = 0,      /* which set of counts is written to: 0 or 1 */
+  SW_CONTROL_SCOPE = 1,    /* enum sw_scope */
   SW_CONTROL_ATTACHED = 2, /* CLOCK_MONOTONIC ns: nothing can have begun before */
-  SW_CONTROL_PRIME = 3, /* 1: the task iterator only notes who is asleep */
+  SW_CONTROL_PRIME = 3,    /* 1: the task iterator only notes who is asleep */
   SW_CONTROLS,
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Keeps the set of processes in scope: children come in, and whoever exits goes. Attached only while it is asked for. */
+/* Keeps the set of processes in scope: children come in, and whoever exits goes. Attached only while it is
+ * asked for. */
 #include "maps.h"
 
 SEC("tp_btf/sched_process_fork")

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Stacks are arrays of addresses in per-CPU scratch memory, told apart by a 64-bit hash. BPF_MAP_TYPE_STACK_TRACE is not
- * used: its buckets hold one stack each, and what collides is refused (-EEXIST), so that a hot stack can be the lost one.
+ * Stacks are arrays of addresses in per-CPU scratch memory, told apart by a 64-bit hash.
+ * BPF_MAP_TYPE_STACK_TRACE is not used: its buckets hold one stack each, and what collides is refused
+ * (-EEXIST), so that a hot stack can be the lost one.
  */
 #pragma once
 
 #include "../kernel.h"
 #include "sample.h"
 
-
-/* kernel.perf_event_max_stack where that is less than SW_MAX_FRAMES: a stack of this many frames counts as cut. */
+/* kernel.perf_event_max_stack where that is less than SW_MAX_FRAMES: a stack of this many frames counts as
+ * cut. */
 const volatile __u32 sw_max_stack = SW_MAX_FRAMES;
 
 /* The helper refuses with a negative number; the mask is for the verifier and cuts nothing (127 = 0x7f). */
@@ -32,9 +33,9 @@ static __always_inline void sw_take_kernel(void *ctx, struct sw_stack *stack, bo
 #define SW_HAS_TASK_REGS bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)
 
 /*
- * Whether the task came into the kernel by a system call: then its user-space instruction pointer is a return address;
- * after an interrupt or a fault it is the very instruction. Without the helper every pointer counts as exact, which may
- * show the line after a system call.
+ * Whether the task came into the kernel by a system call: then its user-space instruction pointer is a return
+ * address; after an interrupt or a fault it is the very instruction. Without the helper every pointer counts
+ * as exact, which may show the line after a system call.
  */
 static __always_inline bool sw_in_syscall(struct pt_regs *regs) {
 #if defined(__TARGET_ARCH_x86)
@@ -45,8 +46,8 @@ static __always_inline bool sw_in_syscall(struct pt_regs *regs) {
 }
 
 /*
- * The one place that fills the user part, from the current task: frame pointers, by the kernel's own walk. Nothing else
- * knows how the frames came about.
+ * The one place that fills the user part, from the current task: frame pointers, by the kernel's own walk.
+ * Nothing else knows how the frames came about.
  */
 static __always_inline void sw_take_user(void *ctx, struct sw_stack *stack) {
   __u32 at = stack->head.kernel_frames & SW_MAX_FRAMES;
@@ -61,7 +62,8 @@ static __always_inline void sw_take_user(void *ctx, struct sw_stack *stack) {
   if (n >= sw_max_stack) stack->head.flags |= SW_USER_TRUNCATED;
 
   bool syscall = false;
-  if (at && SW_HAS_TASK_REGS) syscall = sw_in_syscall((struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf()));
+  if (at && SW_HAS_TASK_REGS)
+    syscall = sw_in_syscall((struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf()));
   if (!syscall) stack->head.flags |= SW_USER_EXACT;
 }
 
@@ -87,7 +89,8 @@ static __noinline __u64 sw_hash(const struct sw_stack *stack) {
   return hash ? hash : 1; /* 0 means none */
 }
 
-/* Takes both parts of the current task's stack. `interrupted`: ctx holds the registers of the interrupted instruction. */
+/* Takes both parts of the current task's stack. `interrupted`: ctx holds the registers of the interrupted
+ * instruction. */
 static __always_inline void sw_take_stack(void *ctx, struct sw_stack *stack, bool interrupted, bool user) {
   stack->head.flags = 0;
   stack->head.user_frames = 0;

@@ -10,8 +10,9 @@ const volatile __u32 sw_cgroup_hierarchy = SW_CGROUP_V2;
 const volatile __u32 sw_excluded_count = 0;
 
 /*
- * The place of a controller in css_set.subsys depends on the kernel's configuration. The branches are constants at load:
- * the verifier sees one of them, so a controller that this kernel lacks is no error unless it is asked for.
+ * The place of a controller in css_set.subsys depends on the kernel's configuration. The branches are
+ * constants at load: the verifier sees one of them, so a controller that this kernel lacks is no error unless
+ * it is asked for.
  */
 static __always_inline __u64 sw_cgroup_of(struct task_struct *task) {
   struct css_set *cgroups = BPF_CORE_READ(task, cgroups);
@@ -33,7 +34,8 @@ static __always_inline __u64 sw_cgroup_of(struct task_struct *task) {
   return BPF_CORE_READ(state, cgroup, kn, id);
 }
 
-/* Fills everything of the key but the stack and what is off-CPU only. False (and counted) if the task is not wanted. */
+/* Fills everything of the key but the stack and what is off-CPU only. False (and counted) if the task is not
+ * wanted. */
 static __always_inline bool sw_identify(struct task_struct *task, struct sw_key *key) {
   key->tgid = BPF_CORE_READ(task, tgid);
   key->tid = BPF_CORE_READ(task, pid);

@@ -48,7 +48,8 @@ class DrainWorker : public Napi::AsyncWorker {
     } catch (const std::exception& error) {
       failure_ = std::make_unique<Failure>("SW_INTERNAL", Failure::Details{{"reason", error.what()}});
     }
-    recorder_.reset();  // if the profiler was closed meanwhile, it is taken down here and not on the event loop
+    recorder_
+        .reset();  // if the profiler was closed meanwhile, it is taken down here and not on the event loop
   }
   void OnOK() override {
     if (failure_)
@@ -67,13 +68,14 @@ class DrainWorker : public Napi::AsyncWorker {
 class Profiler : public Napi::ObjectWrap<Profiler> {
  public:
   static Napi::Function define(Napi::Env env) {
-    return DefineClass(env, "Profiler",
-                       {StaticMethod<&Profiler::now>("now"), InstanceMethod("poll", &Profiler::checked<&Profiler::poll>),
-                        InstanceMethod("drain", &Profiler::checked<&Profiler::drain>),
-                        InstanceMethod("setScope", &Profiler::checked<&Profiler::setScope>),
-                        InstanceMethod("programs", &Profiler::checked<&Profiler::programs>),
-                        InstanceMethod("close", &Profiler::checked<&Profiler::close>),
-                        InstanceAccessor<&Profiler::chosen>("chosen"), InstanceAccessor<&Profiler::memory>("memory")});
+    return DefineClass(
+        env, "Profiler",
+        {StaticMethod<&Profiler::now>("now"), InstanceMethod("poll", &Profiler::checked<&Profiler::poll>),
+         InstanceMethod("drain", &Profiler::checked<&Profiler::drain>),
+         InstanceMethod("setScope", &Profiler::checked<&Profiler::setScope>),
+         InstanceMethod("programs", &Profiler::checked<&Profiler::programs>),
+         InstanceMethod("close", &Profiler::checked<&Profiler::close>),
+         InstanceAccessor<&Profiler::chosen>("chosen"), InstanceAccessor<&Profiler::memory>("memory")});
   }
 
   explicit Profiler(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Profiler>(info) {
@@ -93,7 +95,9 @@ class Profiler : public Napi::ObjectWrap<Profiler> {
   }
 
  private:
-  static Napi::Value now(const Napi::CallbackInfo& info) { return Napi::BigInt::New(info.Env(), monotonicNow()); }
+  static Napi::Value now(const Napi::CallbackInfo& info) {
+    return Napi::BigInt::New(info.Env(), monotonicNow());
+  }
 
   static void teardown(void* self) {
     auto* profiler = static_cast<Profiler*>(self);

@@ -19,7 +19,8 @@ constexpr uint8_t kContractFlags =
 }  // namespace
 
 size_t ColumnBuilder::Hash::operator()(const Location& l) const {
-  uint64_t rest = static_cast<uint64_t>(static_cast<uint32_t>(l.mapping)) << 32 | static_cast<uint32_t>(l.process);
+  uint64_t rest =
+      static_cast<uint64_t>(static_cast<uint32_t>(l.mapping)) << 32 | static_cast<uint32_t>(l.process);
   return mix(mix(mix(0, l.address), rest), static_cast<uint64_t>(l.space) << 1 | l.exact);
 }
 size_t ColumnBuilder::Hash::operator()(const ProcessKey& p) const {
@@ -58,12 +59,12 @@ uint32_t ColumnBuilder::process(const sw_key& key, const sw_value& value) {
   auto [found, fresh] = processIds_.try_emplace({key.start_ns, key.cgroup, key.tgid, key.exec},
                                                 static_cast<uint32_t>(processRows_.size()));
   if (!fresh) return found->second;
-  // The first time: what a process did while it exec'ed is counted under the old program, see begin_new_exec().
+  // The first time: what a process did while it exec'ed is counted under the old program, see
+  // begin_new_exec().
   Generation* generation = processes_.at(key.tgid, value.first_ns);
   const Process& known = processes_.process(key.tgid);
   // Gone before it could be asked: then a thread's name is better than none.
-  if (generation->comm.empty())
-    generation->comm.assign(value.comm, strnlen(value.comm, sizeof value.comm));
+  if (generation->comm.empty()) generation->comm.assign(value.comm, strnlen(value.comm, sizeof value.comm));
 
   auto& out = out_.processes;
   out.pid.push_back(key.tgid);
@@ -87,7 +88,8 @@ uint32_t ColumnBuilder::process(const sw_key& key, const sw_value& value) {
 }
 
 uint32_t ColumnBuilder::location(const Location& location) {
-  auto [found, fresh] = locationIds_.try_emplace(location, static_cast<uint32_t>(out_.locations.space.size()));
+  auto [found, fresh] =
+      locationIds_.try_emplace(location, static_cast<uint32_t>(out_.locations.space.size()));
   if (fresh) {
     out_.locations.space.push_back(location.space);
     out_.locations.exact.push_back(location.exact);
@@ -103,14 +105,16 @@ ColumnBuilder::Location ColumnBuilder::userLocation(uint64_t address, uint32_t p
   ProcessRow& row = processRows_[process];
   uint32_t pid = out_.processes.pid[process];
   const Mapping* found = row.generation->mappings->find(address);
-  // A leaf did run where it says, so its mapping was missed (mremap tells nobody); a caller may be a broken chain's.
+  // A leaf did run where it says, so its mapping was missed (mremap tells nobody); a caller may be a broken
+  // chain's.
   if (!found && leaf && !row.refreshed) {
     row.refreshed = true;
     if (processes_.refresh(pid, row.generation)) found = row.generation->mappings->find(address);
   }
   if (!found) return {address, -1, static_cast<int32_t>(process), kUnmapped, 0};
   uint8_t space = processes_.files()[found->file].space();
-  if (space == kAnonymous) return {address, mapping(found->file, pid, *found), static_cast<int32_t>(process), space, 0};
+  if (space == kAnonymous)
+    return {address, mapping(found->file, pid, *found), static_cast<int32_t>(process), space, 0};
   return {address - found->start + found->offset, mapping(found->file, pid, *found), -1, space, 0};
 }
 
@@ -126,13 +130,14 @@ uint32_t ColumnBuilder::stack(uint64_t hash, uint32_t process, uint64_t count) {
   if (stack) {
     flags = stack->flags & kContractFlags;
     for (uint32_t i = 0; i < stack->kernel; i++)
-      content.push_back(location(
-          {stack->frames[i], -1, -1, kKernel, static_cast<uint8_t>(i == 0 && (stack->flags & SW_KERNEL_EXACT))}));
+      content.push_back(location({stack->frames[i], -1, -1, kKernel,
+                                  static_cast<uint8_t>(i == 0 && (stack->flags & SW_KERNEL_EXACT))}));
     for (uint32_t i = 0; i < stack->user; i++) {
       uint64_t address = stack->frames[stack->kernel + i];
       if (i > 0 && address == 0) break;  // the outermost frame's mark
       Location place = userLocation(address, process, i == 0);
-      // A caller outside of every mapping: there the chain of frame pointers was broken, and what follows means nothing.
+      // A caller outside of every mapping: there the chain of frame pointers was broken, and what follows
+      // means nothing.
       if (i > 0 && place.space == kUnmapped) {
         flags |= SW_USER_TRUNCATED;
         break;

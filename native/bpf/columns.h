@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Makes the columns of one drain: rows, stacks, normalized locations, and the mappings, processes and strings they name.
+// Makes the columns of one drain: rows, stacks, normalized locations, and the mappings, processes and strings
+// they name.
 #pragma once
 
 #include <array>

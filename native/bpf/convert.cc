@@ -14,8 +14,8 @@ double number(const Napi::Object& from, const char* name, double low, double hig
   Napi::Value value = from.Get(name);
   double n = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : NAN;
   if (!(n >= low && n <= high) || n != std::floor(n))
-    refuse(std::string(name) + " must be a whole number from " + std::to_string(static_cast<int64_t>(low)) + " to " +
-           std::to_string(static_cast<int64_t>(high)));
+    refuse(std::string(name) + " must be a whole number from " + std::to_string(static_cast<int64_t>(low)) +
+           " to " + std::to_string(static_cast<int64_t>(high)));
   return n;
 }
 
@@ -37,7 +37,8 @@ std::vector<uint32_t> pids(const Napi::Value& value, const char* name) {
   for (uint32_t i = 0; i < array.Length(); i++) {
     Napi::Value each = array.Get(i);
     double n = each.IsNumber() ? each.As<Napi::Number>().DoubleValue() : 0;
-    if (!(n >= 1 && n <= INT32_MAX) || n != std::floor(n)) refuse(std::string(name) + " must hold process ids");
+    if (!(n >= 1 && n <= INT32_MAX) || n != std::floor(n))
+      refuse(std::string(name) + " must hold process ids");
     all.push_back(static_cast<uint32_t>(n));
   }
   return all;
@@ -71,9 +72,11 @@ Napi::Value counters(Napi::Env env, const char* const (&names)[N], const std::ar
   return out;
 }
 
-constexpr const char* kLossNames[kLossCauses] = {"counts_full",   "stack_ring_full", "stack_missing", "process_table_full",
-                                                 "sideband_lost", "task_state_full", "bad_delta",     "missed_wakeup"};
-constexpr const char* kSkipNames[kSkipCauses] = {"idle", "out_of_scope", "excluded", "too_short", "too_long", "state"};
+constexpr const char* kLossNames[kLossCauses] = {"counts_full",        "stack_ring_full", "stack_missing",
+                                                 "process_table_full", "sideband_lost",   "task_state_full",
+                                                 "bad_delta",          "missed_wakeup"};
+constexpr const char* kSkipNames[kSkipCauses] = {"idle",      "out_of_scope", "excluded",
+                                                 "too_short", "too_long",     "state"};
 
 }  // namespace
 
@@ -116,7 +119,9 @@ Options toOptions(const Napi::Value& value) {
                                                                      {"memory", SW_CGROUP_MEMORY},
                                                                      {"cpuacct", SW_CGROUP_CPUACCT},
                                                                      {"pids", SW_CGROUP_PIDS}};
-  std::string hierarchy = from.Get("cgroupHierarchy").IsString() ? from.Get("cgroupHierarchy").As<Napi::String>().Utf8Value() : "";
+  std::string hierarchy = from.Get("cgroupHierarchy").IsString()
+                              ? from.Get("cgroupHierarchy").As<Napi::String>().Utf8Value()
+                              : "";
   bool known = false;
   for (auto& [name, number] : hierarchies)
     if (hierarchy == name) {
@@ -125,7 +130,8 @@ Options toOptions(const Napi::Value& value) {
     }
   if (!known) refuse("cgroupHierarchy must be v2, cpu, memory, cpuacct or pids");
 
-  if (has(from, "onCpu")) options.hz = static_cast<uint32_t>(number(object(from.Get("onCpu"), "onCpu"), "hz", 1, 10'000));
+  if (has(from, "onCpu"))
+    options.hz = static_cast<uint32_t>(number(object(from.Get("onCpu"), "onCpu"), "hz", 1, 10'000));
   if (has(from, "offCpu")) {
     Napi::Object off = object(from.Get("offCpu"), "offCpu");
     Napi::Object phases = object(off.Get("phases"), "offCpu.phases");
@@ -142,12 +148,14 @@ Options toOptions(const Napi::Value& value) {
     if (has(off, "capture")) {
       if (!off.Get("capture").IsString()) refuse("offCpu.capture must be a name");
       to.capture = off.Get("capture").As<Napi::String>().Utf8Value();
-      if (to.capture != "sched_exit_tp" && to.capture != "fentry" && to.capture != "kprobe" && to.capture != "switch_out")
+      if (to.capture != "sched_exit_tp" && to.capture != "fentry" && to.capture != "kprobe" &&
+          to.capture != "switch_out")
         refuse("offCpu.capture must be sched_exit_tp, fentry, kprobe or switch_out");
     }
   }
   if (has(from, "excludePids")) options.excludePids = pids(from.Get("excludePids"), "excludePids");
-  if (has(from, "maxSamples")) options.maxSamples = static_cast<uint32_t>(number(from, "maxSamples", 1, 1 << 22));
+  if (has(from, "maxSamples"))
+    options.maxSamples = static_cast<uint32_t>(number(from, "maxSamples", 1, 1 << 22));
   if (has(from, "maxProcessBytes"))
     options.maxProcessBytes = static_cast<uint64_t>(number(from, "maxProcessBytes", 1 << 16, 1ll << 40));
   return options;

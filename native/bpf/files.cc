@@ -5,7 +5,8 @@ namespace stackwell {
 
 uint8_t File::space() const {
   if (path == "[vdso]" || path == "[vsyscall]") return 4;
-  // PERF_RECORD_MMAP2 writes "//anon" where /proc/PID/maps writes nothing; [heap], [stack] and [anon:…] are memory too.
+  // PERF_RECORD_MMAP2 writes "//anon" where /proc/PID/maps writes nothing; [heap], [stack] and [anon:…] are
+  // memory too.
   if (path.empty() || path == "//anon" || path[0] == '[') return 2;
   return 1;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Distinct mapped files: by build id and path where the kernel tells the build id, else by device, inode and path.
+// Distinct mapped files: by build id and path where the kernel tells the build id, else by device, inode and
+// path.
 #pragma once
 
 #include <cstdint>

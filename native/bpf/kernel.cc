@@ -108,7 +108,8 @@ std::vector<int> onlineCpus() {
     at = *after == ',' ? after + 1 : after;
   }
   if (cpus.empty())
-    for (long cpu = 0, n = sysconf(_SC_NPROCESSORS_ONLN); cpu < n; cpu++) cpus.push_back(static_cast<int>(cpu));
+    for (long cpu = 0, n = sysconf(_SC_NPROCESSORS_ONLN); cpu < n; cpu++)
+      cpus.push_back(static_cast<int>(cpu));
   return cpus;
 }
 

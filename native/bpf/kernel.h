@@ -31,10 +31,12 @@ void requireKernel();
 /** Online CPUs, as in /sys/devices/system/cpu/online. */
 std::vector<int> onlineCpus();
 
-/** The addresses from one symbol of /proc/kallsyms to another; zeros when they are not told (kptr_restrict). */
+/** The addresses from one symbol of /proc/kallsyms to another; zeros when they are not told (kptr_restrict).
+ */
 std::pair<uint64_t, uint64_t> kernelRange(const std::string& first, const std::string& last);
 
-/** The name under which a function stands in /proc/kallsyms: itself, or with a compiler's suffix (`.isra.0`); '' if not. */
+/** The name under which a function stands in /proc/kallsyms: itself, or with a compiler's suffix (`.isra.0`);
+ * '' if not. */
 std::string kernelFunctionName(const std::string& name);
 
 /** A whole small file of /proc or /sys; '' when it cannot be read. */
@@ -49,7 +51,8 @@ class KernelTypes {
   KernelTypes(const KernelTypes&) = delete;
   KernelTypes& operator=(const KernelTypes&) = delete;
 
-  /** Number of arguments of a tracepoint (without the kernel's own first one), or -1 if there is no such tracepoint. */
+  /** Number of arguments of a tracepoint (without the kernel's own first one), or -1 if there is no such
+   * tracepoint. */
   int tracepointArguments(const std::string& name) const;
   bool hasFunction(const std::string& name) const;
   bool hasStruct(const std::string& name) const;

@@ -56,8 +56,10 @@ class Log {
   /** The end of the verifier's words (there stands why), else libbpf's own, and the error. */
   std::string reason(int error) const {
     std::string words = text_;
-    if (size_t end = words.find("\nprocessed "); end != std::string::npos) words.resize(end);
-    else if (size_t mark = words.find("-- END PROG LOAD LOG --"); mark != std::string::npos) words.resize(mark);
+    if (size_t end = words.find("\nprocessed "); end != std::string::npos)
+      words.resize(end);
+    else if (size_t mark = words.find("-- END PROG LOAD LOG --"); mark != std::string::npos)
+      words.resize(mark);
     while (!words.empty() && words.back() == '\n') words.pop_back();
     if (words.size() > 400) {
       size_t line = words.find('\n', words.size() - 400);
@@ -122,13 +124,16 @@ void* Object::knobAddress(const std::string& name, size_t size) {
   throw Failure("SW_BPF_LOAD", {{"program", file_}, {"reason", "it has no constant " + name}});
 }
 
-void Object::resize(const std::string& name, uint32_t entries) { bpf_map__set_max_entries(map(name), entries); }
+void Object::resize(const std::string& name, uint32_t entries) {
+  bpf_map__set_max_entries(map(name), entries);
+}
 
 void Object::share(const std::string& name, const Object& owner) {
   bpf_map* own = bpf_object__find_map_by_name(object_, name.c_str());
   if (!own) return;
   if (bpf_map__reuse_fd(own, owner.mapFd(name)) != 0)
-    throw Failure("SW_BPF_LOAD", {{"program", file_}, {"reason", "map " + name + ": " + std::strerror(errno)}});
+    throw Failure("SW_BPF_LOAD",
+                  {{"program", file_}, {"reason", "map " + name + ": " + std::strerror(errno)}});
   shared_.push_back(name);
 }
 
@@ -174,7 +179,9 @@ void Object::iterate(const std::string& name) {
   }
   if (iterator >= 0) close(iterator);
   if (link >= 0) close(link);
-  if (error) throw Failure("SW_BPF_LOAD", {{"program", name}, {"reason", std::string("run: ") + std::strerror(error)}});
+  if (error)
+    throw Failure("SW_BPF_LOAD",
+                  {{"program", name}, {"reason", std::string("run: ") + std::strerror(error)}});
 }
 
 void Object::attachToPerfEvent(const std::string& name, int fd) {

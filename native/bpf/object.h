@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One *.bpf.o: opened, set up, loaded, attached. Everything is held by descriptors of this process, nothing is pinned,
-// so the kernel takes it down when the process ends in whatever way.
+// One *.bpf.o: opened, set up, loaded, attached. Everything is held by descriptors of this process, nothing
+// is pinned, so the kernel takes it down when the process ends in whatever way.
 #pragma once
 
 #include <cstdint>

@@ -30,15 +30,17 @@ std::string chooseCapture(const OffCpuOptions& options, const KernelTypes& types
 }  // namespace
 
 OffCpu::OffCpu(const Options& all, ScopeFilter& scope, Stacks& stacks)
-    : Sampler(all, isLegacy(*all.offCpu) ? "off_cpu_5_8.bpf.o" : "off_cpu.bpf.o", scope.object()), scope_(scope) {
+    : Sampler(all, isLegacy(*all.offCpu) ? "off_cpu_5_8.bpf.o" : "off_cpu.bpf.o", scope.object()),
+      scope_(scope) {
   const OffCpuOptions& options = *all.offCpu;
   bool legacy = isLegacy(options);
   KernelTypes types;
   object_.knob<uint64_t>("sw_min_ns", options.minNs);
   object_.knob<uint64_t>("sw_max_ns", options.maxNs);
   object_.knob<uint32_t>("sw_state_mask", options.stateMask);
-  object_.knob<uint32_t>("sw_phases", static_cast<uint32_t>(options.blocked << SW_BLOCKED | options.runqueue << SW_RUNQUEUE |
-                                                            options.preempted << SW_PREEMPTED));
+  object_.knob<uint32_t>(
+      "sw_phases", static_cast<uint32_t>(options.blocked << SW_BLOCKED | options.runqueue << SW_RUNQUEUE |
+                                         options.preempted << SW_PREEMPTED));
   object_.knob<bool>("sw_switch_tells_state", types.tracepointArguments("sched_switch") >= 4);
   wakeups_ = options.blocked || options.runqueue;
   wakeupsNew_ = options.runqueue && !legacy;
@@ -62,7 +64,9 @@ OffCpu::OffCpu(const Options& all, ScopeFilter& scope, Stacks& stacks)
   }
   chosen_ = {{"offCpu", legacy ? "sched_switch, kernels from 5.8" : "sched_switch"},
              {"offCpuCapture", capture},
-             {"offCpuOpen", iterator_.empty() ? "none" : iterator_ == "sw_open_sleepable" ? "iter.s/task" : "iter/task"}};
+             {"offCpuOpen", iterator_.empty()                  ? "none"
+                            : iterator_ == "sw_open_sleepable" ? "iter.s/task"
+                                                               : "iter/task"}};
   load(stacks, kernelRange("__sched_text_start", "__sched_text_end"));
 }
 

@@ -21,7 +21,7 @@ class OffCpu : public Sampler {
  private:
   ScopeFilter& scope_;
   std::map<std::string, std::string> chosen_;
-  std::string back_;      // program that takes stacks of those who are back; '' if they are taken when they leave
+  std::string back_;  // program that takes stacks of those who are back; '' if they are taken when they leave
   std::string iterator_;  // '' if the kernel has none that serves
   std::string finish_;    // kernel function that a kprobe goes to
   bool wakeups_;

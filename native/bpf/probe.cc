@@ -19,8 +19,9 @@ namespace {
 
 /** `return 0`, loaded as a program of the type. 0, or the error. */
 int tryProgram(bpf_prog_type type, bpf_attach_type attach, int btfId) {
-  const bpf_insn instructions[] = {{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0},
-                                   {.code = BPF_JMP | BPF_EXIT, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0}};
+  const bpf_insn instructions[] = {
+      {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0},
+      {.code = BPF_JMP | BPF_EXIT, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0}};
   LIBBPF_OPTS(bpf_prog_load_opts, options);
   options.expected_attach_type = attach;
   options.attach_btf_id = static_cast<__u32>(btfId > 0 ? btfId : 0);
@@ -62,10 +63,12 @@ std::vector<Finding> probe(const std::string& objects) {
   bool btf = access(kBtfPath, R_OK) == 0;
   all.push_back({"btf", btf, btf ? kBtfPath : std::string("no ") + kBtfPath});
   std::string missing = missingCapabilities();
-  all.push_back({"capabilities", missing.empty(), missing.empty() ? "CAP_BPF, CAP_PERFMON" : "missing: " + missing});
+  all.push_back(
+      {"capabilities", missing.empty(), missing.empty() ? "CAP_BPF, CAP_PERFMON" : "missing: " + missing});
   constexpr int kCapSysPtrace = 19;
   bool ptrace = hasCapability(kCapSysPtrace);
-  all.push_back({"ptrace", ptrace, ptrace ? "CAP_SYS_PTRACE" : "missing CAP_SYS_PTRACE: other users' processes stay unnamed"});
+  all.push_back({"ptrace", ptrace,
+                 ptrace ? "CAP_SYS_PTRACE" : "missing CAP_SYS_PTRACE: other users' processes stay unnamed"});
   std::string paranoid = trimmed(readFile("/proc/sys/kernel/perf_event_paranoid"));
   all.push_back({"perf_event_paranoid", missing.empty() || std::atoi(paranoid.c_str()) <= 0,
                  paranoid + (missing.empty() ? " (does not matter with CAP_PERFMON)" : "")});
@@ -78,22 +81,28 @@ std::vector<Finding> probe(const std::string& objects) {
     }
   all.push_back({"objects", compiled, which});
   all.push_back(tried("cpu_clock", tryClock(), "perf_event cpu-clock"));
-  all.push_back(tried("perf_event_program", tryProgram(BPF_PROG_TYPE_PERF_EVENT, bpf_attach_type(0), 0), "loads"));
+  all.push_back(
+      tried("perf_event_program", tryProgram(BPF_PROG_TYPE_PERF_EVENT, bpf_attach_type(0), 0), "loads"));
   if (!btf) return all;
 
   KernelTypes types;
-  all.push_back(tried("tp_btf", tryProgram(BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP, types.tracepointId("sched_switch")),
+  all.push_back(tried("tp_btf",
+                      tryProgram(BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP, types.tracepointId("sched_switch")),
                       "loads"));
-  all.push_back(tried("iterator", tryProgram(BPF_PROG_TYPE_TRACING, BPF_TRACE_ITER, types.functionId("bpf_iter_task")),
+  all.push_back(tried("iterator",
+                      tryProgram(BPF_PROG_TYPE_TRACING, BPF_TRACE_ITER, types.functionId("bpf_iter_task")),
                       "loads: intervals that are still open can be counted"));
   bool exitTracepoint = types.tracepointArguments("sched_exit_tp") > 0;
-  all.push_back({"sched_exit_tp", exitTracepoint,
-                 exitTracepoint ? "off-CPU stacks are taken late" : "not in this kernel: another way is chosen"});
+  all.push_back(
+      {"sched_exit_tp", exitTracepoint,
+       exitTracepoint ? "off-CPU stacks are taken late" : "not in this kernel: another way is chosen"});
   int finish = types.functionId("finish_task_switch");
   all.push_back(finish > 0 ? tried("fentry", tryFentry(finish), "loads")
                            : Finding{"fentry", false, "finish_task_switch is not in BTF"});
-  all.push_back(tried("ring_buffer", libbpf_probe_bpf_map_type(BPF_MAP_TYPE_RINGBUF, nullptr) == 1 ? 0 : EPERM, "works"));
-  all.push_back(tried("task_storage", libbpf_probe_bpf_map_type(BPF_MAP_TYPE_TASK_STORAGE, nullptr) == 1 ? 0 : EPERM,
+  all.push_back(tried("ring_buffer",
+                      libbpf_probe_bpf_map_type(BPF_MAP_TYPE_RINGBUF, nullptr) == 1 ? 0 : EPERM, "works"));
+  all.push_back(tried("task_storage",
+                      libbpf_probe_bpf_map_type(BPF_MAP_TYPE_TASK_STORAGE, nullptr) == 1 ? 0 : EPERM,
                       "works"));
   return all;
 }

@@ -44,7 +44,8 @@ bool parseMapsLine(const char* line, const char* end, Mapping* mapping, File* fi
 }  // namespace
 
 void Mappings::add(const Mapping& mapping) {
-  auto first = std::partition_point(sorted.begin(), sorted.end(), [&](const Mapping& m) { return m.end <= mapping.start; });
+  auto first = std::partition_point(sorted.begin(), sorted.end(),
+                                    [&](const Mapping& m) { return m.end <= mapping.start; });
   auto last = first;
   while (last != sorted.end() && last->start < mapping.end) ++last;
   std::vector<Mapping> pieces;
@@ -60,7 +61,8 @@ void Mappings::add(const Mapping& mapping) {
 }
 
 const Mapping* Mappings::find(uint64_t address) const {
-  auto found = std::partition_point(sorted.begin(), sorted.end(), [&](const Mapping& m) { return m.end <= address; });
+  auto found =
+      std::partition_point(sorted.begin(), sorted.end(), [&](const Mapping& m) { return m.end <= address; });
   return found != sorted.end() && found->start <= address ? &*found : nullptr;
 }
 
@@ -101,8 +103,8 @@ void Processes::exec(uint32_t pid, const std::string& comm, uint64_t ns) {
   Process& process = find(pid);
   Mappings& before = *process.generations.back().mappings;
   if (before.source == pid) {
-    // /proc shows the new program from now on. If it was read after the exec that we only hear of now, what was read
-    // is the new program's, and wrong for the old one's samples.
+    // /proc shows the new program from now on. If it was read after the exec that we only hear of now, what
+    // was read is the new program's, and wrong for the old one's samples.
     if (before.readAt > ns) before.sorted.clear();
     before.source = 0;
   }
@@ -114,7 +116,8 @@ void Processes::exec(uint32_t pid, const std::string& comm, uint64_t ns) {
 }
 
 void Processes::rename(uint32_t pid, const std::string& comm) {
-  if (auto found = processes_.find(pid); found != processes_.end()) found->second.generations.back().comm = comm;
+  if (auto found = processes_.find(pid); found != processes_.end())
+    found->second.generations.back().comm = comm;
 }
 
 /** Ends the sharing of mappings with parent or child since a fork. */
@@ -190,8 +193,9 @@ void Processes::complete(Process& process, Generation& generation) {
   if (generation.mappings->stale) own(generation);
   Mappings& mappings = *generation.mappings;
   if (!mappings.complete || mappings.stale) {
-    bool read = (current && readMappings(process.pid, mappings)) ||
-                (mappings.source != 0 && mappings.source != process.pid && readMappings(mappings.source, mappings));
+    bool read =
+        (current && readMappings(process.pid, mappings)) ||
+        (mappings.source != 0 && mappings.source != process.pid && readMappings(mappings.source, mappings));
     // A relative that lives may still be able to read what this one cannot.
     mappings.complete = read || mappings.complete || generation.mappings.use_count() == 1;
     mappings.stale = false;
@@ -288,8 +292,8 @@ void Processes::recount() {
 }
 
 /**
- * Over the limit, what the living have mapped is given up first: /proc still has it. If the dead alone are too many,
- * they go as well. Each is counted.
+ * Over the limit, what the living have mapped is given up first: /proc still has it. If the dead alone are
+ * too many, they go as well. Each is counted.
  */
 void Processes::makeRoom() {
   if (bytes() <= maxBytes_) return;

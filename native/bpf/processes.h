@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Processes and what they have mapped, kept by the kernel's side records and, for processes that were there before,
-// read from /proc when their first sample comes. Not thread-safe: the Recorder's lock guards it.
+// Processes and what they have mapped, kept by the kernel's side records and, for processes that were there
+// before, read from /proc when their first sample comes. Not thread-safe: the Recorder's lock guards it.
 #pragma once
 
 #include <cstdint>
@@ -20,14 +20,15 @@ struct Mapping {
   uint32_t file;
 };
 
-/** Executable mappings of an address space, sorted. Shared by parent and child after a fork until one of them maps more. */
+/** Executable mappings of an address space, sorted. Shared by parent and child after a fork until one of them
+ * maps more. */
 struct Mappings {
   std::vector<Mapping> sorted;
   /** False: what was mapped before we watched is still to be read from /proc of `source`. */
   bool complete = false;
-  uint32_t source = 0;   // pid whose /proc still shows them; 0 when that pid has gone on to another program
-  uint64_t readAt = 0;   // when /proc was read, 0 if it was not
-  bool stale = false;    // records were lost since: read again while the process lives
+  uint32_t source = 0;  // pid whose /proc still shows them; 0 when that pid has gone on to another program
+  uint64_t readAt = 0;  // when /proc was read, 0 if it was not
+  bool stale = false;   // records were lost since: read again while the process lives
 
   /** A later mapping hides what was at its addresses before. */
   void add(const Mapping& mapping);
@@ -47,8 +48,8 @@ struct Generation {
 struct Process {
   uint32_t pid = 0;
   uint32_t parent = 0;
-  uint64_t exitNs = 0;  // 0 while it runs
-  bool detailed = false;  // parent, comm and executable are known, by records or by /proc
+  uint64_t exitNs = 0;                  // 0 while it runs
+  bool detailed = false;                // parent, comm and executable are known, by records or by /proc
   std::vector<Generation> generations;  // by start
 };
 
@@ -67,7 +68,8 @@ class Processes {
 
   /** A sample of the process was seen: reads /proc if that is needed. True if it was read. */
   bool want(uint32_t pid);
-  /** What `pid` ran at `ns`; with its mappings complete as far as can be. Never null; valid until the next record. */
+  /** What `pid` ran at `ns`; with its mappings complete as far as can be. Never null; valid until the next
+   * record. */
   Generation* at(uint32_t pid, uint64_t ns);
   const Process& process(uint32_t pid) const { return processes_.at(pid); }
   /** Reads a living process's mappings again, as an address was in none of them. True if there is hope. */

@@ -59,8 +59,9 @@ int Recorder::poll() {
 }
 
 /**
- * Programs run where RCU sees them, so after a grace period none is left that read the old set's number. This command
- * of membarrier is one; kernels with nohz_full CPUs refuse it, and there programs get more than their time.
+ * Programs run where RCU sees them, so after a grace period none is left that read the old set's number. This
+ * command of membarrier is one; kernels with nohz_full CPUs refuse it, and there programs get more than their
+ * time.
  */
 void Recorder::waitForPrograms() {
   if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) != 0) usleep(50'000);
@@ -89,7 +90,9 @@ Columns Recorder::drain() {
   drains_++;
   ColumnBuilder builder(columns, processes_, stacks_, drains_);
   for (auto& sampler : samplers_) {
-    sampler->take(set, [&](const sw_key& key, const sw_value& value) { builder.add(key, value, sampler->worth(value)); });
+    sampler->take(set, [&](const sw_key& key, const sw_value& value) {
+      builder.add(key, value, sampler->worth(value));
+    });
     std::array<uint64_t, SW_COUNTERS> counted = sampler->takeCounters();
     columns.lost[kCountsFull] += counted[SW_LOST_COUNTS_FULL];
     columns.lost[kStackRingFull] += counted[SW_LOST_STACK_RING_FULL];
@@ -126,7 +129,8 @@ std::vector<ProgramCost> Recorder::programs() {
     for (auto& [name, fd] : object.programs()) {
       bpf_prog_info info{};
       __u32 size = sizeof info;
-      if (bpf_obj_get_info_by_fd(fd, &info, &size) == 0) costs.push_back({name, info.run_time_ns, info.run_cnt});
+      if (bpf_obj_get_info_by_fd(fd, &info, &size) == 0)
+        costs.push_back({name, info.run_time_ns, info.run_cnt});
     }
   };
   add(scope_->object());

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Everything behind `Profiler`, without JavaScript: attached programs, process table, stacks; turned into columns.
+// Everything behind `Profiler`, without JavaScript: attached programs, process table, stacks; turned into
+// columns.
 //
-// Threads: drain() runs on the thread pool, the rest on the environment's thread. `mutex_` guards the tables; poll() only
-// tries it, because a drain that holds it does poll's work itself, and the event loop must not wait. Attached programs
-// are guarded by `attached_` alone, so that close() does not wait for a drain either.
+// Threads: drain() runs on the thread pool, the rest on the environment's thread. `mutex_` guards the tables;
+// poll() only tries it, because a drain that holds it does poll's work itself, and the event loop must not
+// wait. Attached programs are guarded by `attached_` alone, so that close() does not wait for a drain either.
 #pragma once
 
 #include <atomic>

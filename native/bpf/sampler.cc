@@ -49,8 +49,8 @@ void Sampler::take(uint32_t set, const std::function<void(const sw_key&, const s
   bool first = true;
   for (;;) {
     uint32_t n = kBatch;
-    int error = bpf_map_lookup_and_delete_batch(fd, first ? nullptr : &place, &place, keys_.data(), values_.data(), &n,
-                                                nullptr);
+    int error = bpf_map_lookup_and_delete_batch(fd, first ? nullptr : &place, &place, keys_.data(),
+                                                values_.data(), &n, nullptr);
     // -ENOENT: the end, with the last n rows. Others (-EFAULT, -EINTR) leave the rest for the next turn.
     if (error != 0 && error != -ENOENT && n == kBatch) n = 0;
     for (uint32_t i = 0; i < n; i++) row(keys_[i], values_[i]);
@@ -71,7 +71,8 @@ void OnCpu::followCpus(const std::vector<int>& online) {
     attr.size = sizeof attr;
     attr.type = PERF_TYPE_SOFTWARE;
     attr.config = PERF_COUNT_SW_CPU_CLOCK;
-    // A fixed period: with `freq` the kernel would adjust it, and a sample would not be worth the same each time.
+    // A fixed period: with `freq` the kernel would adjust it, and a sample would not be worth the same each
+    // time.
     attr.sample_period = periodNs_;
     int fd = static_cast<int>(syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC));
     if (fd < 0 && errno == ENODEV) continue;  // offline again meanwhile

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One source of samples: an object with its two sets of counts, its ring and its counters. On-CPU and off-CPU are one each.
+// One source of samples: an object with its two sets of counts, its ring and its counters. On-CPU and off-CPU
+// are one each.
 #pragma once
 
 #include <array>

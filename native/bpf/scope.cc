@@ -22,7 +22,8 @@ void replaceKeys(int fd, const std::vector<Key>& wanted) {
   uint8_t one = 1;
   for (Key key : keep)
     if (bpf_map_update_elem(fd, &key, &one, BPF_ANY) != 0)
-      throw Failure("SW_USAGE", {{"reason", std::string("the scope names too many: ") + std::strerror(errno)}});
+      throw Failure("SW_USAGE",
+                    {{"reason", std::string("the scope names too many: ") + std::strerror(errno)}});
   std::vector<Key> present;
   Key key, next;
   for (bool more = bpf_map_get_next_key(fd, nullptr, &key) == 0; more;) {

@@ -161,10 +161,12 @@ void Sideband::collect(Ring& ring) {
 
 int Sideband::apply(Processes& processes, uint64_t untilNs) {
   for (Ring& ring : rings_) collect(ring);
-  std::stable_sort(pending_.begin(), pending_.end(), [](const Pending& a, const Pending& b) { return a.ns < b.ns; });
+  std::stable_sort(pending_.begin(), pending_.end(),
+                   [](const Pending& a, const Pending& b) { return a.ns < b.ns; });
   size_t n = 0;
   for (; n < pending_.size() && pending_[n].ns < untilNs; n++)
-    dispatch(processes, reinterpret_cast<const perf_event_header*>(bytes_.data() + pending_[n].offset), pending_[n].ns);
+    dispatch(processes, reinterpret_cast<const perf_event_header*>(bytes_.data() + pending_[n].offset),
+             pending_[n].ns);
 
   std::vector<Pending> later;
   std::vector<char> bytes;
@@ -190,7 +192,8 @@ void Sideband::dispatch(Processes& processes, const perf_event_header* record, u
         file.device = makedev(mmap->major, mmap->minor);
         file.inode = mmap->inode;
       }
-      if (mmap->pid != UINT32_MAX) processes.map(mmap->pid, mmap->address, mmap->length, mmap->offset, std::move(file));
+      if (mmap->pid != UINT32_MAX)
+        processes.map(mmap->pid, mmap->address, mmap->length, mmap->offset, std::move(file));
       break;
     }
     case PERF_RECORD_COMM: {

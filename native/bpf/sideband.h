@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kernel's side records (exec, mmap, fork, exit) through perf's dummy event, one ring for each CPU, as perf uses
-// them. Not thread-safe: the Recorder's lock guards it.
+// The kernel's side records (exec, mmap, fork, exit) through perf's dummy event, one ring for each CPU, as
+// perf uses them. Not thread-safe: the Recorder's lock guards it.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +21,9 @@ class Sideband {
   Sideband& operator=(const Sideband&) = delete;
 
   /**
-   * Reads what is there and applies, in the order of time over all CPUs, the records made before `untilNs`; later ones
-   * wait for the next call, since another CPU's ring may yet bring an earlier one. Returns the number applied.
+   * Reads what is there and applies, in the order of time over all CPUs, the records made before `untilNs`;
+   * later ones wait for the next call, since another CPU's ring may yet bring an earlier one. Returns the
+   * number applied.
    */
   int apply(Processes& processes, uint64_t untilNs);
   /** Opens rings on CPUs that have come online since. */

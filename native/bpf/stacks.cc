@@ -52,7 +52,8 @@ int Stacks::receive(void* context, void* data, size_t size) {
   auto scheduler = [&](uint32_t i) { return record->frame[i] >= from && record->frame[i] < to; };
   while (from && skip < head.kernel_frames && !scheduler(skip)) skip++;
   while (from && skip < head.kernel_frames && scheduler(skip)) skip++;
-  // All or nothing of it is the scheduler's: a kernel thread's whole stack, or one taken while it was not in there.
+  // All or nothing of it is the scheduler's: a kernel thread's whole stack, or one taken while it was not in
+  // there.
   if (skip == head.kernel_frames) skip = 0;
   stack.flags = head.flags;
   stack.kernel = static_cast<uint8_t>(head.kernel_frames - skip);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Stacks as they come over the ring, by hash, kept until every set of counts that names them has been read. Not
-// thread-safe: the Recorder's lock guards it.
+// Stacks as they come over the ring, by hash, kept until every set of counts that names them has been read.
+// Not thread-safe: the Recorder's lock guards it.
 #pragma once
 
 #include <cstdint>
@@ -30,9 +30,9 @@ class Stacks {
   Stacks& operator=(const Stacks&) = delete;
 
   /**
-   * Adds a ring. Where `scheduler` is given, leading kernel frames up to and including the scheduler's own are cut: what
-   * comes before them is the tracer, and a task that still waits is seen by the kernel's walk without them, so that both
-   * show the same stack.
+   * Adds a ring. Where `scheduler` is given, leading kernel frames up to and including the scheduler's own
+   * are cut: what comes before them is the tracer, and a task that still waits is seen by the kernel's walk
+   * without them, so that both show the same stack.
    */
   void addRing(int fd, std::pair<uint64_t, uint64_t> scheduler);
   /** Takes what is in the rings. Returns the number of stacks. */
@@ -42,7 +42,8 @@ class Stacks {
 
   /** Null if it never came. Counts as used by the drain of this number. */
   const Stack* find(uint64_t hash, uint32_t drain);
-  /** A set has been read: forgets what only it named, unless this drain used it (an open interval may name it again). */
+  /** A set has been read: forgets what only it named, unless this drain used it (an open interval may name it
+   * again). */
   void release(uint32_t set, uint32_t drain);
   uint64_t bytes() const { return bytes_; }
 

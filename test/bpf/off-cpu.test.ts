@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Scope } from '#native/bpf';
 import { expect, test } from 'vitest';
 import { countOf, drainAfter, offCpu, open, rowsOf, runSeconds, secondsOf, startTasks } from './helpers.js';
 
@@ -99,7 +100,7 @@ test('who wakes up on a busy CPU waits in its run queue', async () => {
 
 test('minimum, maximum, state mask and phases', async () => {
   const { pid } = startTasks('sleeps', '20');
-  const scope = { kind: 'processes', pids: [pid] } as const;
+  const scope: Scope = { kind: 'processes', pids: [pid] };
   const only = async (some: Parameters<typeof offCpu>[0]) => {
     const profiler = open(offCpu(some), { scope });
     await sleep(100);
