@@ -272,7 +272,7 @@ describe('decode refuses', () => {
 
   it('arguments of the wrong kind', async () => {
     for (const wrong of [undefined, 'text', new Uint16Array(4), new ArrayBuffer(4)])
-      await expect(decode(wrong as Uint8Array)).rejects.toBeInstanceOf(TypeError);
+      await expect(decode(wrong as unknown as Uint8Array)).rejects.toBeInstanceOf(TypeError);
     await expect(decode(small(), { maxBytes: -1 })).rejects.toBeInstanceOf(RangeError);
     await expect(decode(small(), { maxSamples: Number.NaN })).rejects.toBeInstanceOf(RangeError);
   });
@@ -281,20 +281,90 @@ describe('decode refuses', () => {
 describe('encode refuses', () => {
   const columns = () => columnsOf([{ stack: ['a', '[lib]'], values: [1n], labels: { k: 'v' } }]);
   it.each<[string, (c: ReturnType<typeof columns>) => void]>([
-    ['a first string that is not empty', c => void (c.strings[0] = 'x')],
-    ['a name that is not in the table', c => void (c.functions.name[0] = 99)],
-    ['a type that is not in the table', c => void (c.sampleTypes[0] = { type: 99, unit: 0 })],
-    ['a comment that is not in the table', c => void (c.comments = Uint32Array.of(99))],
-    ['a location that is not there', c => void (c.samples.location[0] = 2)],
-    ['a mapping that is not there', c => void (c.locations.mapping[1] = 1)],
-    ['a mapping of -2', c => void (c.locations.mapping[1] = -2)],
-    ['a function that is not there', c => void (c.lines.function[0] = 1)],
-    ['a label key that is not in the table', c => void (c.labels.key[0] = 99)],
-    ['columns of different length', c => void (c.mappings.limit = new BigUint64Array(0))],
-    ['values that are too few', c => void (c.samples.values = new BigInt64Array(0))],
-    ['offsets that go back', c => void (c.locations.lineOffset = Uint32Array.of(0, 1, 0))],
-    ['offsets past the end', c => void (c.samples.locationOffset = Uint32Array.of(0, 3))],
-    ['no offsets', c => void (c.samples.locationOffset = new Uint32Array(0))],
+    [
+      'a first string that is not empty',
+      c => {
+        c.strings[0] = 'x';
+      },
+    ],
+    [
+      'a name that is not in the table',
+      c => {
+        c.functions.name[0] = 99;
+      },
+    ],
+    [
+      'a type that is not in the table',
+      c => {
+        c.sampleTypes[0] = { type: 99, unit: 0 };
+      },
+    ],
+    [
+      'a comment that is not in the table',
+      c => {
+        c.comments = Uint32Array.of(99);
+      },
+    ],
+    [
+      'a location that is not there',
+      c => {
+        c.samples.location[0] = 2;
+      },
+    ],
+    [
+      'a mapping that is not there',
+      c => {
+        c.locations.mapping[1] = 1;
+      },
+    ],
+    [
+      'a mapping of -2',
+      c => {
+        c.locations.mapping[1] = -2;
+      },
+    ],
+    [
+      'a function that is not there',
+      c => {
+        c.lines.function[0] = 1;
+      },
+    ],
+    [
+      'a label key that is not in the table',
+      c => {
+        c.labels.key[0] = 99;
+      },
+    ],
+    [
+      'columns of different length',
+      c => {
+        c.mappings.limit = new BigUint64Array(0);
+      },
+    ],
+    [
+      'values that are too few',
+      c => {
+        c.samples.values = new BigInt64Array(0);
+      },
+    ],
+    [
+      'offsets that go back',
+      c => {
+        c.locations.lineOffset = Uint32Array.of(0, 1, 0);
+      },
+    ],
+    [
+      'offsets past the end',
+      c => {
+        c.samples.locationOffset = Uint32Array.of(0, 3);
+      },
+    ],
+    [
+      'no offsets',
+      c => {
+        c.samples.locationOffset = new Uint32Array(0);
+      },
+    ],
   ])('%s', async (_, damage) => {
     const damaged = columns();
     await expect(encode(damaged)).resolves.toBeDefined();
