@@ -277,5 +277,6 @@ test.each([
   [2, 'D'],
   [4, 'T'],
   [8, 't'],
-  [0x80, 'I'],
+  [0x40, 'P'],
+  [0x82, 'D'],
 ])('state bits %i are %s', (bits, letter) => expect(stateLetter(bits)).toBe(letter));

@@ -46,8 +46,8 @@ const UNWIND_FAILED = 1 + REASONS.indexOf('unwind_failed');
 /** Of a location that has none of the drain's: what stands for the part of a stack that could not be read. */
 const NOWHERE = -1;
 
-/** Letters as ps shows them, by bit of the task state (include/linux/sched.h, the same since 4.14). */
-const STATE_LETTERS = ['S', 'D', 'T', 't', 'X', 'Z', 'P', 'I'];
+/** Letters as ps shows them, by the low bits of task_struct's state (include/linux/sched.h, the same since 4.14). */
+const STATE_LETTERS = ['S', 'D', 'T', 't', 'X', 'Z', 'P', 'X'];
 
 export function stateLetter(bits: number): string {
   for (let bit = 0; bit < STATE_LETTERS.length; bit++) if (bits & (1 << bit)) return STATE_LETTERS[bit]!;
