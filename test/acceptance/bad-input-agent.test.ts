@@ -133,7 +133,9 @@ test('a place that cannot be written is told before the recording, not after', {
   timeout: 30_000,
 }, async () => {
   const folder = temporaryFolder();
-  for (const output of [path.join(folder, 'missing/out.pb.gz'), '/proc/out.pb.gz', folder]) {
+  const aFolder = path.join(folder, 'folder.pb.gz');
+  mkdirSync(aFolder);
+  for (const output of [path.join(folder, 'missing/out.pb.gz'), '/proc/out.pb.gz', aFolder]) {
     const began = performance.now();
     const command = [bin, 'record', '--host', '--seconds', '20', '-o', output];
     const finished = await expectFailure('SW_OUTPUT', command, folder);

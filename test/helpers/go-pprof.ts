@@ -20,7 +20,7 @@ function pprof(...args: string[]): string {
 export function goTop(file: string): GoTop {
   const text = pprof('-top', '-nodecount=1000000', '-nodefraction=0', '-edgefraction=0', '-unit=ns', file);
   const value = '(-?[\\d.]+)(?:ns)?';
-  const row = new RegExp(`^\\s*${value}\\s+[\\d.]+%\\s+[\\d.]+%\\s+${value}\\s+[\\d.]+%\\s+(.*)$`);
+  const row = new RegExp(`^\\s*${value}\\s+[\\d.e+-]+%\\s+[\\d.e+-]+%\\s+${value}\\s+[\\d.e+-]+%\\s+(.*)$`);
   const total = new RegExp(`^Showing nodes accounting for .* of ${value} total$`, 'm').exec(text);
   const rows: GoTop['rows'] = new Map();
   for (const line of text.split('\n')) {
