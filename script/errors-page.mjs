@@ -12,7 +12,7 @@ const lines = [
 // Sorted by name: a reader comes with a code. Placeholders stay as they are written in the table.
 for (const code of Object.keys(ERRORS).sort()) {
   const { status, message, fix } = ERRORS[code];
-  const escape = text => text.replaceAll('<', '&lt;');
-  lines.push('', `## ${code}`, '', `HTTP ${status}: ${escape(message)}`, '', escape(fix));
+  const plain = text => text.replaceAll('<', '&lt;');
+  lines.push('', `## ${code}`, '', `HTTP ${status}: ${plain(message)}`, '', plain(fix));
 }
 process.stdout.write(`${lines.join('\n')}\n`);

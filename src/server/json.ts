@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 
 const PER_CHUNK = 4096;
+const ELEMENTS_PER_CHUNK = 256;
 /** Enough for a write; small pieces are put together up to it. */
 const CHUNK_CHARACTERS = 64 * 1024;
 
@@ -13,10 +14,15 @@ function isColumn(value: unknown): value is Column {
   return Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
 }
 
+function isIterable(value: unknown): value is Iterable<unknown> {
+  return typeof value === 'object' && value !== null && Symbol.iterator in value;
+}
+
 /** BigInts are written as the integers that they are; undefined members are left out. */
 export function* jsonChunks(value: unknown): Generator<string> {
   if (typeof value === 'bigint') yield value.toString();
   else if (isColumn(value)) yield* columnChunks(value);
+  else if (isIterable(value)) yield* iterableChunks(value);
   else if (typeof value === 'object' && value !== null) {
     let separator = '{';
     for (const [key, member] of Object.entries(value)) {
@@ -46,6 +52,21 @@ function* columnChunks(column: Column): Generator<string> {
     }
   }
   yield ']';
+}
+
+/** Elements are made while they are written; each is small. */
+function* iterableChunks(elements: Iterable<unknown>): Generator<string> {
+  let separator = '[';
+  let part: unknown[] = [];
+  for (const element of elements) {
+    part.push(element);
+    if (part.length < ELEMENTS_PER_CHUNK) continue;
+    yield separator + JSON.stringify(part).slice(1, -1);
+    separator = ',';
+    part = [];
+  }
+  if (part.length > 0) yield separator + JSON.stringify(part).slice(1, -1);
+  yield separator === '[' && part.length === 0 ? '[]' : ']';
 }
 
 /** Whole when it is small, else a stream that lets others work between two pieces. */

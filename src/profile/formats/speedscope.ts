@@ -2,7 +2,8 @@
 // The file format of speedscope.app: https://www.speedscope.app/file-format-schema.json
 import { type FlameGraph, frameName, stacks } from '../flamegraph.js';
 
-export interface SpeedscopeFile {
+/** `Samples` and `Weights` are arrays, or iterables where a file is written piece by piece. */
+export interface SpeedscopeFile<Samples = number[][], Weights = number[]> {
   $schema: 'https://www.speedscope.app/file-format-schema.json';
   name: string;
   exporter: string;
@@ -14,38 +15,42 @@ export interface SpeedscopeFile {
     unit: 'none' | 'nanoseconds' | 'microseconds' | 'milliseconds' | 'seconds' | 'bytes';
     startValue: number;
     endValue: number;
-    samples: number[][];
-    weights: number[];
+    samples: Samples;
+    weights: Weights;
   }[];
+}
+
+export interface SpeedscopeOptions {
+  name: string;
+  /** Of the sample type; one that speedscope does not know is written as 'none'. */
+  unit: string;
 }
 
 const UNITS = new Set(['nanoseconds', 'microseconds', 'milliseconds', 'seconds', 'bytes']);
 
-/** @param options.unit of the sample type; one that speedscope does not know is written as 'none' */
-export function toSpeedscope(graph: FlameGraph, options: { name: string; unit: string }): SpeedscopeFile {
-  const samples: number[][] = [];
-  const weights: number[] = [];
-  for (const { path, self } of stacks(graph)) {
-    samples.push(path.slice());
-    weights.push(self);
-  }
+function file<Samples, Weights>(
+  graph: FlameGraph,
+  { name, unit }: SpeedscopeOptions,
+  samples: Samples,
+  weights: Weights,
+): SpeedscopeFile<Samples, Weights> {
   return {
     $schema: 'https://www.speedscope.app/file-format-schema.json',
-    name: options.name,
+    name,
     exporter: 'stackwell',
     activeProfileIndex: 0,
     shared: {
       frames: graph.functions.name.map((_, row) => {
-        const file = graph.functions.file[row];
-        const name = frameName(graph.functions, row);
-        return file ? { name, file } : { name };
+        const source = graph.functions.file[row];
+        const called = frameName(graph.functions, row);
+        return source ? { name: called, file: source } : { name: called };
       }),
     },
     profiles: [
       {
         type: 'sampled',
-        name: options.name,
-        unit: UNITS.has(options.unit) ? (options.unit as 'nanoseconds') : 'none',
+        name,
+        unit: UNITS.has(unit) ? (unit as 'nanoseconds') : 'none',
         startValue: 0,
         endValue: Number(graph.sum),
         samples,
@@ -53,4 +58,24 @@ export function toSpeedscope(graph: FlameGraph, options: { name: string; unit: s
       },
     ],
   };
+}
+
+function* paths(graph: FlameGraph): Generator<number[]> {
+  for (const { path } of stacks(graph)) yield path.slice();
+}
+
+function* weights(graph: FlameGraph): Generator<number> {
+  for (const { self } of stacks(graph)) yield self;
+}
+
+export function toSpeedscope(graph: FlameGraph, options: SpeedscopeOptions): SpeedscopeFile {
+  return file(graph, options, [...paths(graph)], [...weights(graph)]);
+}
+
+/** The same with samples that are made one by one, for writers that must not hold up a thread. */
+export function lazySpeedscope(
+  graph: FlameGraph,
+  options: SpeedscopeOptions,
+): SpeedscopeFile<Iterable<number[]>, Iterable<number>> {
+  return file(graph, options, paths(graph), weights(graph));
 }

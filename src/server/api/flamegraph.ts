@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { foldedChunks } from '../../profile/formats/folded.js';
-import { toSpeedscope } from '../../profile/formats/speedscope.js';
+import { lazySpeedscope } from '../../profile/formats/speedscope.js';
 import { svgChunks } from '../../profile/formats/svg.js';
 import type { Context } from '../context.js';
 import { jsonChunks, paced, sendText } from '../json.js';
@@ -81,7 +81,7 @@ export function flamegraphRoutes(fastify: FastifyInstance, context: Context): vo
           void reply.header('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'");
           return sendText(reply, paced(svgChunks(graph, { title: name, unit })));
         case 'speedscope':
-          return sendText(reply, paced(jsonChunks(toSpeedscope(graph, { name, unit }))));
+          return sendText(reply, paced(jsonChunks(lazySpeedscope(graph, { name, unit }))));
       }
     },
   );
