@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { copyFileSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readlinkSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Symbolizer } from '../../src/agent/profiling/symbolizer/symbolizer.js';
@@ -190,6 +190,58 @@ it('finds the debug file by build id', async () => {
   }
 });
 
+it('reads debug files that share a supplementary file', async () => {
+  const root = join(folder, 'dwz');
+  const debug = join(root, '/usr/lib/debug');
+  mkdirSync(join(debug, '.dwz'), { recursive: true });
+  mkdirSync(join(root, 'bin'), { recursive: true });
+  const programs = ['one', 'two'].map((name, i) =>
+    compileCpp(folder, name, ['-g', '-O2', `-DN=${i}`, `-march=x86-64-v${2 + i}`]),
+  );
+  const files = programs.map(program => {
+    const buildId = buildIdOf(program);
+    mkdirSync(join(debug, '.build-id', buildId.slice(0, 2)), { recursive: true });
+    const detached = join(debug, '.build-id', buildId.slice(0, 2), `${buildId.slice(2)}.debug`);
+    const path = `/bin/${buildId}`;
+    strip(program, join(root, path), detached, false);
+    return { program, path, buildId, detached };
+  });
+  // dwz names the supplement as it is told: the path that it has in the root.
+  const shared = join(debug, '.dwz/shared.debug');
+  run('dwz', [
+    '-m',
+    shared,
+    '-M',
+    '/usr/lib/debug/.dwz/shared.debug',
+    ...files.map(({ detached }) => detached),
+  ]);
+  for (const { detached } of files) expect(run('readelf', ['-SW', detached])).toContain('.gnu_debugaltlink');
+  const inside = await inRoot(root);
+  const fresh = await Symbolizer.start();
+  try {
+    const asked = files.map(({ program, path, buildId }) => {
+      const addresses = randomAddresses(program, 60, 4);
+      return { path, buildId, pid: inside.pid, at: offsetsOf(program, addresses), addresses, program };
+    });
+    const symbols = await fresh.symbolize(question(asked));
+    let row = 0;
+    for (const { program, addresses } of asked)
+      for (const frames of llvmFrames(program, addresses)) {
+        // Inlined calls whose description dwz moved away are left out; what is around them is right.
+        const own = plain(framesOf(symbols, row++));
+        expect(own.at(-1)).toEqual(plain(frames).at(-1));
+        expect(plain(frames)).toEqual(expect.arrayContaining(own));
+      }
+    const pid = fresh.stats().pid!;
+    const open = readdirSync(`/proc/${pid}/fd`).map(name => readlinkSync(`/proc/${pid}/fd/${name}`));
+    expect(open.filter(name => name.endsWith('shared.debug')).length).toBeGreaterThan(1);
+    expect(fresh.stats().restarts).toBe(0);
+  } finally {
+    inside.stop();
+    await fresh.close();
+  }
+});
+
 it('reads .gnu_debugdata', async () => {
   const program = join(folder, 'mini');
   const symbolsOnly = join(folder, 'mini.symbols');
@@ -233,6 +285,28 @@ it('names Go functions with their lines', async () => {
   const main = functionsOf(bare).find(({ name }) => name === 'main.main')!;
   const again = await symbolizer.symbolize(question([{ path: bare, at: offsetsOf(bare, [main.address]) }]));
   expect(framesOf(again, 0).map(({ name }) => name)).toEqual(['main.main']);
+});
+
+it('names Rust functions of both mangling schemes', async () => {
+  const source = new URL('./programs/main.rs', import.meta.url).pathname;
+  const schemes = { plain: [], v0: ['-Csymbol-mangling-version=v0'] };
+  for (const [scheme, flags] of Object.entries(schemes)) {
+    const program = join(folder, `rust-${scheme}`);
+    run('rustc', ['-g', '-O', '--edition=2021', '--crate-name=shop', ...flags, '-o', program, source]);
+    const area = functionsOf(program).find(({ name }) => name.includes('area'))!;
+    const addresses = Array.from({ length: area.size }, (_, i) => area.address + i);
+    const symbols = await symbolizer.symbolize(
+      question([{ path: program, at: offsetsOf(program, addresses) }]),
+    );
+    const shown = new Set<string>();
+    for (const [row, frames] of llvmFrames(program, addresses).entries()) {
+      const own = framesOf(symbols, row);
+      expect(plain(own)).toEqual(plain(frames));
+      for (const { name } of own) shown.add(name);
+    }
+    // The old scheme, where the compiler still has it as its default, has no angle brackets.
+    expect([...shown].filter(name => /^<?shop::shapes::Square>?::area$/.test(name))).toHaveLength(1);
+  }
 });
 
 it('an address past the size of a symbol has no name', async () => {

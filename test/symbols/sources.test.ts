@@ -73,16 +73,26 @@ it('kernel names are those of /proc/kallsyms', async () => {
   }
 });
 
-it('BPF programs have names', async () => {
-  const line = readFileSync('/proc/kallsyms', 'utf8')
-    .split('\n')
-    .find(text => /\bbpf_prog_\w+_?\w*\t\[bpf\]/.test(text));
-  if (line === undefined) return; // None is loaded now; the parser's own test has one.
-  const [address, , name] = line.split(/\s+/) as [string, string, string];
-  const answer = await symbolizer.symbolize(
-    question([{ path: '', space: 0, at: [BigInt(`0x${address}`) + 1n] }]),
-  );
-  expect(framesOf(answer, 0).map(frame => frame.name)).toEqual([name]);
+it('BPF programs have names, also when they came after the rest', async () => {
+  const programs = (): string[] =>
+    readFileSync('/proc/kallsyms', 'utf8')
+      .split('\n')
+      .filter(line => / bpf_prog_\w+\t\[bpf\]$/.test(line));
+  const fresh = await Symbolizer.start();
+  try {
+    // Reads the kernel's names for the first time.
+    await fresh.symbolize(question([{ path: '', space: 0, at: [0xffff_8000_0000_0000n] }]));
+    const before = programs();
+    const at = before.map(line => BigInt(`0x${line.split(' ')[0]}`) + 1n);
+    const answer = await fresh.symbolize(question([{ path: '', space: 0, at }]));
+    const after = new Set(programs());
+    // Those of others come and go; the ones that stayed have their names.
+    for (const [row, line] of before.entries())
+      if (after.has(line))
+        expect(framesOf(answer, row).map(({ name }) => name)).toEqual([line.split(/\s+/)[2]]);
+  } finally {
+    await fresh.close();
+  }
 });
 
 it('perf maps: named, read again when they grow, later lines first, and not from strangers', async () => {

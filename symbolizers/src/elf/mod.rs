@@ -129,13 +129,15 @@ impl Elf {
             return Err(io::ErrorKind::InvalidData.into());
         }
 
-        for (row, symbol) in found.iter().enumerate() {
-            match symbol {
-                None => answer.unknown(),
-                Some(symbol) => {
-                    let own = self.linker_name(symbolizer, symbol, addresses[row]);
-                    push(answer, symbol, own.as_deref());
-                }
+        for (symbol, address) in found.iter().zip(&addresses) {
+            let Some(symbol) = symbol else {
+                answer.unknown();
+                continue;
+            };
+            match self.linker_name(symbolizer, symbol, *address) {
+                Some(own) => push(answer, symbol, &own),
+                None if symbol.name.is_empty() => answer.unknown(),
+                None => push(answer, symbol, &symbol.name),
             }
         }
         Ok(())
@@ -145,21 +147,24 @@ impl Elf {
     /// symbol, which says little: it must be near and in the same section. A function that DWARF describes in several
     /// ranges comes without a start and a size, and was found by the range.
     fn trusted(&self, symbol: &Sym, address: u64) -> bool {
-        !symbol.name.is_empty()
+        (symbol.code_info.is_some() || !symbol.name.is_empty())
             && (symbol.size.is_some()
                 || symbol.addr == 0
                 || symbol.offset == 0
                 || symbol.offset <= MAX_UNSIZED && self.headers.same_code(symbol.addr, address))
     }
 
-    /// DWARF names some functions without their scope (a lambda is `operator()`); the symbol table has it.
+    /// DWARF names some functions without their scope (a lambda is `operator()`), and blazesym does not follow those
+    /// that dwz moved to the supplementary file: the symbol table has the name.
     fn linker_name(&self, symbolizer: &Symbolizer, symbol: &Sym, address: u64) -> Option<String> {
         if symbol.code_info.is_none() || is_mangled(&symbol.name) {
             return None;
         }
         let name = self.debug.as_ref().map_or(&self.name, |debug| &debug.name);
         match symbolizer.symbolize_single(&source(name, false), Input::VirtOffset(address)).ok()? {
-            Symbolized::Sym(own) if own.size.is_some() && is_mangled(&own.name) => {
+            Symbolized::Sym(own)
+                if own.size.is_some() && (is_mangled(&own.name) || symbol.name.is_empty()) =>
+            {
                 Some(without_clone(&own.name).to_owned())
             }
             _ => None,
@@ -181,14 +186,14 @@ fn without_clone(name: &str) -> &str {
 }
 
 /// Innermost inlined call first, the function itself last.
-fn push(answer: &mut Answer, symbol: &Sym, linker_name: Option<&str>) {
+fn push(answer: &mut Answer, symbol: &Sym, system_name: &str) {
     answer.begin();
-    for inlined in symbol.inlined.iter().rev() {
+    // One that has no name is left out: the frame around it has the line of the call.
+    for inlined in symbol.inlined.iter().rev().filter(|inlined| !inlined.name.is_empty()) {
         let (file, line) = place(inlined.code_info.as_ref());
         answer.frame(Frame { system_name: &inlined.name, file: &file, line });
     }
     let (file, line) = place(symbol.code_info.as_deref());
-    let system_name = linker_name.unwrap_or(&symbol.name);
     answer.frame(Frame { system_name, file: &file, line });
 }
 

@@ -8,8 +8,8 @@ import type { FileTable } from './source-file.js';
 
 /** Reading 200,000 names takes some 50 ms of CPU. */
 const OUTSIDE_MS = 300_000;
-/** Sooner if something has no name: it may be new. */
-const UNNAMED_MS = 30_000;
+/** Sooner if something has no name, for it may be new: at once, then after this, and twice as long each time in vain. */
+const UNNAMED_MS = 5_000;
 
 export class Kernel {
   /** Stand for the kernel's text and for all else in the cache. */
@@ -20,6 +20,7 @@ export class Kernel {
   #loadedAt = Number.NEGATIVE_INFINITY;
   #text = { start: 0, end: 0 };
   #hidden = false;
+  #patienceMs = 0;
 
   constructor(
     readonly table: FileTable,
@@ -29,9 +30,14 @@ export class Kernel {
     this.outsideNumber = table.nextNumber();
   }
 
+  /** Not in the kernel's own text. */
+  isOutside(address: number): boolean {
+    return address < this.#text.start || address >= this.#text.end;
+  }
+
   /** Which of the two an address belongs to, for the cache. */
   numberOf(address: number): number {
-    return address >= this.#text.start && address < this.#text.end ? this.textNumber : this.outsideNumber;
+    return this.isOutside(address) ? this.outsideNumber : this.textNumber;
   }
 
   /** Forgets old answers outside the kernel's text; call once a batch before looking into the cache. */
@@ -41,16 +47,21 @@ export class Kernel {
 
   /** Names for addresses that are not in the cache. Null when the kernel hides its addresses. */
   async lookup(addresses: number[], now: number): Promise<LookupAnswer | null> {
-    const outside = addresses.some(address => this.numberOf(address) === this.outsideNumber);
+    const outside = addresses.some(address => this.isOutside(address));
     await this.#load(outside && now - this.#loadedAt > OUTSIDE_MS, now);
     if (this.#hidden) return null;
     const answer = await this.reader.lookupKernel(this.#number, addresses);
-    const unnamed = answer?.counts.some(
-      (count, i) => count === 0 && this.numberOf(addresses[i]!) === this.outsideNumber,
-    );
-    if (unnamed !== true || now - this.#loadedAt <= UNNAMED_MS) return answer;
+    if (!this.#lacks(answer, addresses) || now - this.#loadedAt < this.#patienceMs) return answer;
     await this.#load(true, now);
-    return this.reader.lookupKernel(this.#number, addresses);
+    const again = await this.reader.lookupKernel(this.#number, addresses);
+    const inVain = this.#lacks(again, addresses);
+    this.#patienceMs = inVain ? Math.min(Math.max(this.#patienceMs * 2, UNNAMED_MS), OUTSIDE_MS) : 0;
+    return again;
+  }
+
+  /** True if something that can come and go has no name. */
+  #lacks(answer: LookupAnswer | null, addresses: number[]): boolean {
+    return answer?.counts.some((count, i) => count === 0 && this.isOutside(addresses[i]!)) === true;
   }
 
   async #load(again: boolean, now: number): Promise<void> {

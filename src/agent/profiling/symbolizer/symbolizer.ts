@@ -252,6 +252,9 @@ export class Symbolizer implements SymbolSource {
   }
 
   async #answerKernel(group: Group, builder: SymbolsBuilder): Promise<void> {
+    // What has no name now can have one in the next window: a BPF program that was just loaded.
+    const numberOf = (address: number, frames: number): number =>
+      frames === 0 && this.#kernel.isOutside(address) ? -1 : this.#kernel.numberOf(address);
     for (let from = 0; from < group.rows.length; from += MAX_ADDRESSES) {
       const part = slice(group, from);
       const ask = () => this.#orBusy(() => this.#kernel.lookup(part.addresses, Date.now()));
@@ -259,15 +262,15 @@ export class Symbolizer implements SymbolSource {
       // Its text is the kernel's: when the child ended here it was killed from outside.
       if (answer === 'symbolizer_busy') answer = await ask();
       if (answer === null || typeof answer === 'string') fail(builder, part, answer ?? 'no_symbols');
-      else await this.#take(answer, part, address => this.#kernel.numberOf(address), builder, 'no_symbols');
+      else await this.#take(answer, part, numberOf, builder, 'no_symbols');
     }
   }
 
-  /** Puts an answer into the cache and the rows that asked for it. */
+  /** Puts an answer into the cache (unless its number is negative) and the rows that asked for it. */
   async #take(
     answer: LookupAnswer,
     group: Group,
-    numberOf: (address: number) => number,
+    numberOf: (address: number, frames: number) => number,
     builder: SymbolsBuilder,
     none: Reason,
   ): Promise<void> {
@@ -276,8 +279,12 @@ export class Symbolizer implements SymbolSource {
     for (let i = 0; i < group.rows.length; i++) {
       if (i % 256 === 0) await this.#pause();
       const address = group.addresses[i]!;
-      const number = numberOf(address);
+      const number = numberOf(address, counts[i]!);
       const end = frame + counts[i]!;
+      if (number < 0) {
+        builder.fail(group.rows[i]!, none);
+        continue;
+      }
       // Two rows of one batch can be the same place.
       let entry = this.#cache.find(number, address);
       if (entry < 0) {
