@@ -4,7 +4,7 @@ import path from 'node:path';
 import { expect, test } from 'vitest';
 import { secondsOf, through } from '../helpers/pprof.js';
 import { record } from '../helpers/record.js';
-import { descendants, eventually, root, sleep, start } from '../helpers/stackwell.js';
+import { descendants, eventually, isRunning, root, sleep, start } from '../helpers/stackwell.js';
 
 test('the demo runs three workloads that have names, and leaves nothing behind', {
   timeout: 120_000,
@@ -33,6 +33,6 @@ test('the demo runs three workloads that have names, and leaves nothing behind',
   }
 
   await demo.stop();
-  for (const { pid, command } of parts) expect(existsSync(`/proc/${pid}`), command).toBe(false);
+  for (const { pid, command } of parts) expect(isRunning(pid), command).toBe(false);
   expect(existsSync(`/tmp/perf-${java}.map`)).toBe(false);
 });

@@ -155,6 +155,16 @@ export function bpfOrphans(): number[] {
   return bpfPrograms().filter(id => !held.has(id));
 }
 
+/** False for what is gone and for what has ended and only waits for its parent, which may be an init that is slow. */
+export function isRunning(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return !/^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2));
+  } catch {
+    return false;
+  }
+}
+
 /** Processes started by this one, and theirs. */
 export function descendants(pid: number): { pid: number; command: string }[] {
   const rows = execFileSync('ps', ['-eo', 'pid=,ppid=,args='], { encoding: 'utf8' })
