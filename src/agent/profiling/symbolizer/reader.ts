@@ -19,7 +19,7 @@ import type { FileTable, SourceFile } from './source-file.js';
 export interface ReaderOptions extends ChildOptions {
   /** A question about a file that was read before. */
   timeoutMs: number;
-  /** The first ones: its tables are built then, which takes a second for each 100 MB of DWARF or so. */
+  /** The first ones: its tables are built then. */
   coldTimeoutMs: number;
 }
 
