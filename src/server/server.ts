@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The server as one call.
 import type { AddressInfo } from 'node:net';
+import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { durationMs, type ServerConfig } from '../config/config.js';
 import { asStackwellError, StackwellError } from '../errors.js';
@@ -16,6 +17,8 @@ import { Metrics } from './metrics.js';
 import { Query } from './query/query.js';
 
 const RETENTION_EVERY_MS = 60_000;
+/** Requests that take longer than this to finish are cut off by close. */
+const CLOSE_WITHIN_MS = 15_000;
 
 export interface RunningServer {
   /** With the port that was given by the system where 0 was asked for. */
@@ -109,11 +112,26 @@ async function listen(
     close: () => {
       closing ??= (async () => {
         clearInterval(timer);
-        await app.close();
+        await closeApp(app);
         await expiring;
         await store.close();
       })();
       return closing;
     },
   };
+}
+
+/**
+ * Lets requests under way finish. A connection that was busy when closing began turns idle later, and would keep the
+ * server open for as long as its client likes.
+ */
+async function closeApp(app: FastifyInstance): Promise<void> {
+  const idle = setInterval(() => app.server.closeIdleConnections(), 50);
+  const all = setTimeout(() => app.server.closeAllConnections(), CLOSE_WITHIN_MS);
+  try {
+    await app.close();
+  } finally {
+    clearInterval(idle);
+    clearTimeout(all);
+  }
 }

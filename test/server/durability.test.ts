@@ -111,7 +111,10 @@ it('finishes what is under way and leaves one tidy file when it is asked to stop
   const ids = Array.from({ length: 50 }, () => randomUUID());
   const pushes = Promise.all(ids.map(id => push(url, id, raw)));
   await new Promise(resolve => setTimeout(resolve, 20));
+  const asked = performance.now();
   await stop('SIGTERM');
+  // Clients keep their connections open; that is no reason to wait for them.
+  expect(performance.now() - asked).toBeLessThan(10_000);
   const accepted = (await pushes).filter(Boolean).length;
   expect(readdirSync(folder).sort()).toEqual(['lock.db', 'stackwell.db']);
   const again = await start();

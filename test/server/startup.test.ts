@@ -2,6 +2,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { Agent, type IncomingMessage, request } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -61,6 +62,38 @@ describe('startServer', () => {
     const second = await startIn({});
     expect((await second.json('/api/v1/top')).sum).toBe(7);
     await second.stop();
+  });
+
+  it('finishes a request that is under way when it is closed, and does not wait for the connection', async () => {
+    const running = await startIn({});
+    const body = await pprof({ samples: [{ stack: ['a'], values: [7] }] });
+    const { hostname, port } = new URL(running.url);
+    const agent = new Agent({ keepAlive: true });
+    const sending = request({
+      agent,
+      hostname,
+      port,
+      method: 'POST',
+      path: '/ingest?format=pprof&name=late',
+      headers: { 'content-length': body.length },
+    });
+    sending.write(body.subarray(0, 10));
+    const arrived = async () =>
+      (await (await running.get('/metrics')).text()).includes('inflight_bytes 10\n');
+    await expect.poll(arrived).toBe(true);
+    const began = performance.now();
+    const closed = running.close();
+    await new Promise(resolve => setTimeout(resolve, 200));
+    sending.end(body.subarray(10));
+    const [answer] = (await once(sending, 'response')) as [IncomingMessage];
+    answer.resume();
+    expect(answer.statusCode).toBe(200);
+    await closed;
+    expect(performance.now() - began).toBeLessThan(5000);
+    agent.destroy();
+    const again = await startIn({});
+    expect((await again.json('/api/v1/top')).sum).toBe(7);
+    await again.stop();
   });
 
   it('is ready within a second or so, and small while idle', async () => {
