@@ -106,6 +106,7 @@ static __always_inline void sw_leave(void *ctx, bool preempt, struct task_struct
     sw_count_as(SW_LOST_TASK_STATE_FULL, 1);
     return;
   }
+  if (away->since_ns) sw_count_as(SW_LOST_BAD_DELTA, 1); /* it is here, so it was back: nobody saw it */
   away->left_ns = now;
   away->woken_ns = 0;
   away->open_stack = 0;
@@ -136,6 +137,10 @@ static __always_inline void sw_take_fresh(struct task_struct *task, struct sw_st
 }
 #endif
 
+static __always_inline void sw_check_wakeup(const struct sw_interval *interval) {
+  if (interval->state && !interval->woken_ns) sw_count_as(SW_LOST_MISSED_WAKEUP, 1);
+}
+
 static __always_inline void sw_come_back(struct task_struct *next, __u64 now) {
   struct sw_away *away = sw_away_find(next);
   if (!away || !away->since_ns) return;
@@ -148,7 +153,6 @@ static __always_inline void sw_come_back(struct task_struct *next, __u64 now) {
   struct sw_interval interval = {.until_ns = now};
   interval.since_ns = sw_away_take(away);
   if (!interval.since_ns || !sw_wanted(next, away, &interval)) return;
-  if (interval.state && !interval.woken_ns) sw_count_as(SW_LOST_MISSED_WAKEUP, 1);
 
   struct sw_stack *stack = 0;
   if (sw_take_at_switch_out) {
@@ -173,6 +177,7 @@ static __always_inline void sw_come_back(struct task_struct *next, __u64 now) {
   if (stack) {
     struct sw_key key = {};
     if (!sw_identify(next, &key)) return;
+    sw_check_wakeup(&interval);
     stack->head.tgid = key.tgid;
     key.stack = stack->head.hash;
     sw_count_interval(next, &interval, &key, stack);
@@ -231,6 +236,7 @@ static __always_inline int sw_capture(void *ctx) {
   struct task_struct *task = (struct task_struct *)bpf_get_current_task();
   struct sw_key key = {};
   if (!sw_identify(task, &key)) return 0;
+  sw_check_wakeup(&interval);
   struct sw_stack *stack = sw_scratch_at(SW_SCRATCH_SWITCH);
   if (!stack) return 0;
   sw_take_stack(ctx, stack, false, sw_has_user_part(task));
@@ -298,6 +304,7 @@ static __always_inline int sw_open(struct bpf_iter__task *ctx, bool user) {
     sw_prime(task, away);
     return 0;
   }
+  if (task->on_cpu) return 0; /* on its way back, or back without anybody having seen it */
   struct sw_interval interval = {.since_ns = away->since_ns, .until_ns = bpf_ktime_get_ns()};
   /* With a maximum it is not known yet whether the interval is wanted. */
   if (!interval.since_ns || sw_max_ns || !sw_wanted(task, away, &interval)) return 0;

@@ -115,7 +115,7 @@ export type LossCause =
   | 'process_table_full'
   | 'sideband_lost' // the kernel dropped mapping records (PERF_RECORD_LOST); those processes were read again from /proc
   | 'task_state_full' // off-CPU: no room to remember when a task left
-  | 'bad_delta' // off-CPU: an interval that cannot be true
+  | 'bad_delta' // off-CPU: an interval that cannot be true, or whose end was not seen
   | 'missed_wakeup'; // off-CPU: runqueue time could not be told from blocked time
 
 export type SkipCause =
