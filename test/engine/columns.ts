@@ -73,7 +73,7 @@ export function columnsOf(samples: MadeSample[], types: string[] = ['cpu']): Pro
     },
     locations: {
       mapping: Int32Array.from(mapping),
-      address: BigUint64Array.from(names, (_, row) => BigInt(row) * 16n),
+      address: new BigUint64Array(names.length),
       isFolded: new Uint8Array(names.length),
       lineOffset: Uint32Array.from(lineOffset),
     },
