@@ -74,7 +74,7 @@ async function measure(load, profiler, hz) {
 function machine() {
   const git = execFileSync('git', ['rev-parse', '--short', 'HEAD'], {
     encoding: 'utf8',
-    cwd: import.meta.dirname,
+    cwd: new URL('.', import.meta.url),
   });
   return {
     date: new Date().toISOString(),

@@ -11,8 +11,8 @@ import { Profiler } from '#native/bpf';
 
 const objects = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../build/bpf');
 const STATS = '/proc/sys/kernel/bpf_stats_enabled';
-const TURNS = 5;
-const LOOPS = 150_000;
+const TURNS = 11;
+const LOOPS = 60_000;
 
 const open = what => new Profiler({ objects, scope: { kind: 'host' }, cgroupHierarchy: 'v2', ...what });
 const onCpu = { onCpu: { hz: 97 } };
@@ -49,9 +49,12 @@ async function busy(profiler) {
   for (const burner of burners) burner.kill('SIGKILL');
 }
 
-/** Operations a second; an operation is two switches. */
+/** Operations a second; an operation is two switches. First in line for its CPU, as other work would be measured too. */
 function pipe() {
-  const out = execFileSync('taskset', [
+  const out = execFileSync('nice', [
+    '-n',
+    '-20',
+    'taskset',
     '-c',
     '0',
     'perf',
@@ -86,7 +89,7 @@ for (let turn = 0; turn < TURNS; turn++) {
 }
 const kept = median(watched.map((ops, turn) => ops / plain[turn]));
 // At fewer switches a second, the same cost of a switch is a smaller part of the time.
-const lostPerSwitch = 1e9 / (2 * median(watched)) - 1e9 / (2 * median(plain));
+const lostPerSwitch = (1e9 / (2 * median(plain))) * (1 / kept - 1);
 
 console.log(
   JSON.stringify(

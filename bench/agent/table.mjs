@@ -31,7 +31,7 @@ export function markdown({ cells, machine }) {
         cell.steadyCpuPercent.toFixed(2),
         cell.bpfPercent === null ? '' : cell.bpfPercent.toFixed(2),
         nanosecondsPerRun(cell.bpf, /^perf_event /),
-        nanosecondsPerRun(cell.bpf, /sched_switch/),
+        nanosecondsPerRun(cell.bpf, /switch/),
         (cell.residentBytes / 1e6).toFixed(0),
       ].join(' | ')} |`,
     );
