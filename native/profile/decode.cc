@@ -61,6 +61,7 @@ class Decoder {
     for (Field field; counter.Next(field);)
       if (field.wire == Wire::kBytes && field.number < 16) counts[field.number]++;
     Check("strings", counts[kString], limits_.max_strings);
+    Check("sample types", counts[kSampleType], kMostSampleTypes);
     Check("samples", counts[kSample], limits_.max_samples);
     Check("locations", counts[kLocation], limits_.max_locations);
     Check("functions", counts[kFunction], limits_.max_locations);

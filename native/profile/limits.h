@@ -28,6 +28,9 @@ struct Limits {
 /// No stack that is merged may be deeper: depths are 16 bits wide in the flame graph.
 inline constexpr uint64_t kDeepest = 32'768;
 
+/// Each becomes a profile of its own; real profiles have up to about ten.
+inline constexpr uint64_t kMostSampleTypes = 256;
+
 inline void Check(const char* limit, uint64_t value, uint64_t max) {
   if (value > max) OverLimit(limit, value, max);
 }
