@@ -229,6 +229,13 @@ export function asStackwellError(error: unknown): StackwellError {
     const { code, details } = error as Error & { code?: string; details?: Record<string, unknown> };
     if (code !== undefined && code in ERRORS)
       return new StackwellError(code as ErrorCode, details ?? { reason: error.message }, error);
+    // An addon that was never built, wherever it was asked for.
+    if (code === 'MODULE_NOT_FOUND' && error.message.includes('.node'))
+      return new StackwellError(
+        'SW_NATIVE_MISSING',
+        { name: 'addon', reason: error.message.split('\n')[0] },
+        error,
+      );
     if (code === 'ENOSPC' || code === 'SQLITE_FULL')
       return new StackwellError('SW_DISK_FULL', { path: error.message }, error);
   }

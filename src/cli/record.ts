@@ -1,16 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Profiles for some seconds into a file, without a server.
-import { renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
-import { decode, encode, Merger } from '#native/profile';
 import type { RecordResult } from '../agent/record.js';
 import { durationMs } from '../config/config.js';
 import { StackwellError } from '../errors.js';
-import { toFolded } from '../profile/formats/folded.js';
-import { toSpeedscope } from '../profile/formats/speedscope.js';
-import { toSvg } from '../profile/formats/svg.js';
-import { combineTypes } from './combine.js';
 import { print, progressBar, say } from './output.js';
+import { checkWritable, formatOf, save } from './record-output.js';
 
 interface RecordFlags {
   pid?: string;
@@ -26,15 +21,6 @@ interface RecordFlags {
 
 const TYPES = ['cpu', 'offcpu'] as const;
 type Type = (typeof TYPES)[number];
-
-type Format = 'pprof' | 'svg' | 'folded' | 'speedscope';
-const ENDINGS: [ending: string, format: Format][] = [
-  ['.pb.gz', 'pprof'],
-  ['.pprof', 'pprof'],
-  ['.svg', 'svg'],
-  ['.folded', 'folded'],
-  ['.speedscope.json', 'speedscope'],
-];
 
 function usage(reason: string): StackwellError {
   return new StackwellError('SW_USAGE', { reason });
@@ -58,67 +44,6 @@ function scopeOf(flags: RecordFlags) {
   return { kind: 'host' as const };
 }
 
-/** `out.svg` and type offcpu: `out.offcpu.svg`. */
-function withType(path: string, ending: string, type: string): string {
-  return `${path.slice(0, -ending.length)}.${type}${ending}`;
-}
-
-/** Before sampling starts: the seconds should not be lost to a typing mistake in the path. */
-function checkWritable(path: string): void {
-  const probe = `${path}.${process.pid}.tmp`;
-  try {
-    if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) throw new Error('it is a folder');
-    writeFileSync(probe, '');
-    rmSync(probe);
-  } catch (error) {
-    throw new StackwellError('SW_OUTPUT', { path, reason: (error as Error).message }, error);
-  }
-}
-
-/** Under another name first, so that nothing half written is ever seen under this one. */
-function write(path: string, content: string | Uint8Array): void {
-  const temporary = `${path}.${process.pid}.tmp`;
-  try {
-    writeFileSync(temporary, content);
-    renameSync(temporary, path);
-  } catch (error) {
-    rmSync(temporary, { force: true });
-    throw new StackwellError('SW_OUTPUT', { path, reason: (error as Error).message }, error);
-  }
-}
-
-async function render(format: Exclude<Format, 'pprof'>, pprof: Uint8Array, title: string): Promise<string> {
-  const merger = new Merger();
-  await merger.addPprof(pprof);
-  const flame = await merger.flamegraph(format === 'svg' ? { maxNodes: 8192 } : {});
-  if (format === 'svg') return toSvg(flame, { title, unit: 'nanoseconds' });
-  if (format === 'folded') return toFolded(flame);
-  return JSON.stringify(toSpeedscope(flame, { name: title, unit: 'nanoseconds' }));
-}
-
-/** Writes what was recorded; returns the names of the files. */
-async function save(result: RecordResult, path: string, ending: string, format: Format): Promise<string[]> {
-  const { profiles } = result;
-  if (format === 'pprof') {
-    const only = profiles[0];
-    const bytes =
-      profiles.length === 1 && only !== undefined
-        ? only.pprof
-        : await encode(combineTypes(await Promise.all(profiles.map(one => decode(one.pprof)))), {
-            gzipLevel: 6,
-          });
-    write(path, bytes);
-    return [path];
-  }
-  const files: string[] = [];
-  for (const { type, pprof } of profiles) {
-    const file = profiles.length === 1 ? path : withType(path, ending, type);
-    write(file, await render(format, pprof, type === 'cpu' ? 'On-CPU' : 'Off-CPU'));
-    files.push(file);
-  }
-  return files;
-}
-
 const sum = (counts: Record<string, number>) => Object.values(counts).reduce((all, one) => all + one, 0);
 
 /** `12 (no_symbols 9, unmapped 3)`. */
@@ -133,12 +58,7 @@ async function run(flags: RecordFlags): Promise<void> {
   const types = flags.type.split(',').map(type => type.trim()) as Type[];
   for (const type of types)
     if (!TYPES.includes(type)) throw usage(`--type ${type} is not one of ${TYPES.join(', ')}`);
-  const found = ENDINGS.find(([ending]) => flags.output.endsWith(ending));
-  if (found === undefined)
-    throw usage(
-      `-o ${flags.output}: the ending says the format: ${ENDINGS.map(([ending]) => ending).join(', ')}`,
-    );
-  const [ending, format] = found;
+  formatOf(flags.output);
   const seconds = positive('--seconds', flags.seconds, 86_400);
   const hz = positive('--hz', flags.hz, 999);
   let offCpuMinNs: number;
@@ -170,7 +90,7 @@ async function run(flags: RecordFlags): Promise<void> {
           `${elapsedSeconds.toFixed(0)} of ${seconds} s, ${samples} samples`,
         ),
     });
-    files = await save(result, flags.output, ending, format);
+    files = await save(result, flags.output);
   } finally {
     bar.done();
   }
