@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { request } from 'undici';
 import { StackwellError } from '../errors.js';
 import { OFF_CPU, ON_CPU } from '../profile/types.js';
 import { print, table } from './output.js';
@@ -35,6 +34,12 @@ export function typeId(name: string): string {
   return name === 'cpu' ? ON_CPU : name === 'offcpu' ? OFF_CPU : name;
 }
 
+/** fetch() says only that it failed; the cause says why. */
+function reasonOf(error: unknown): string {
+  const { message, cause } = error as Error;
+  return cause instanceof Error ? cause.message : message;
+}
+
 /** GET below /api/v1. An error answer becomes the error that the server named. */
 async function ask(server: string, path: string, parameters: Record<string, string>): Promise<Buffer> {
   let url: URL;
@@ -47,15 +52,11 @@ async function ask(server: string, path: string, parameters: Record<string, stri
   let status: number;
   let body: Buffer;
   try {
-    const answer = await request(url, { headersTimeout: 60_000, bodyTimeout: 60_000 });
-    status = answer.statusCode;
-    body = Buffer.from(await answer.body.arrayBuffer());
+    const answer = await fetch(url, { signal: AbortSignal.timeout(120_000) });
+    status = answer.status;
+    body = Buffer.from(await answer.arrayBuffer());
   } catch (error) {
-    throw new StackwellError(
-      'SW_SERVER_UNREACHABLE',
-      { url: server, reason: (error as Error).message },
-      error,
-    );
+    throw new StackwellError('SW_SERVER_UNREACHABLE', { url: server, reason: reasonOf(error) }, error);
   }
   if (status < 300) return body;
   let told: unknown = null;
