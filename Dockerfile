@@ -22,8 +22,8 @@ RUN --mount=type=cache,target=/root/.cache/stackwell --mount=type=cache,target=/
     script/build && script/prune
 
 FROM ${NODE_IMAGE} AS base
-# The addons link libbpf, RE2 and zstd statically; these are what is left.
-RUN apt-get update -qq && apt-get install -y --no-install-recommends zlib1g libelf1 libstdc++6 ca-certificates util-linux && \
+# The addons link libbpf and zstd statically; these are what is left.
+RUN apt-get update -qq && apt-get install -y --no-install-recommends zlib1g libelf1 libre2-9 libstdc++6 ca-certificates util-linux && \
     rm -rf /var/lib/apt/lists/*
 COPY --from=build /opt/stackwell /opt/stackwell
 RUN ln -s /opt/stackwell/bin/stackwell /usr/local/bin/stackwell
