@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <memory>
 
+#include "checked.h"
 #include "javascript.h"
 #include "job.h"
 #include "matcher.h"
@@ -9,12 +10,13 @@
 namespace stackwell {
 namespace {
 
-constexpr napi_type_tag kTag{0x9a5c1e1f7f0b4c12, 0x8d2f5b6a3e0c9d02};
-
 class MatcherObject : public Napi::ObjectWrap<MatcherObject> {
  public:
+  static constexpr napi_type_tag kTag{0x9a5c1e1f7f0b4c12, 0x8d2f5b6a3e0c9d02};
+
   static void Define(Napi::Env env, Napi::Object exports) {
-    exports.Set("Matcher", DefineClass(env, "Matcher", {InstanceMethod<&MatcherObject::Test>("test")}));
+    exports.Set("Matcher",
+                DefineClass(env, "Matcher", {Method<MatcherObject, &MatcherObject::Test>("test")}));
   }
 
   explicit MatcherObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<MatcherObject>(info) {
@@ -27,8 +29,6 @@ class MatcherObject : public Napi::ObjectWrap<MatcherObject> {
  private:
   Napi::Value Test(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
-    if (!info.This().As<Napi::Object>().CheckTypeTag(&kTag))
-      throw Napi::TypeError::New(env, "this is not a Matcher");
     if (!info[0].IsArray()) throw Napi::TypeError::New(env, "the values are not an array");
     const auto values = info[0].As<Napi::Array>();
     Bytes matches(values.Length());

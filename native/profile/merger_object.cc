@@ -3,6 +3,7 @@
 #include <memory>
 #include <unordered_set>
 
+#include "checked.h"
 #include "export.h"
 #include "facets.h"
 #include "job.h"
@@ -13,7 +14,6 @@
 namespace stackwell {
 namespace {
 
-constexpr napi_type_tag kTag{0x9a5c1e1f7f0b4c13, 0x8d2f5b6a3e0c9d03};
 constexpr uint64_t kMostSegmentBytes = 1ull << 30;
 
 Napi::Object ToFunctions(Napi::Env env, const FunctionColumns& functions) {
@@ -90,17 +90,19 @@ std::map<std::string, Sum> SumBy(const Merger& merger, const std::string& name) 
 
 class MergerObject : public Napi::ObjectWrap<MergerObject> {
  public:
+  static constexpr napi_type_tag kTag{0x9a5c1e1f7f0b4c13, 0x8d2f5b6a3e0c9d03};
+
   static void Define(Napi::Env env, Napi::Object exports) {
     exports.Set("Merger", DefineClass(env, "Merger",
-                                      {InstanceMethod<&MergerObject::AddSegment>("addSegment"),
-                                       InstanceMethod<&MergerObject::HasSegment>("hasSegment"),
-                                       InstanceMethod<&MergerObject::AddProfiles>("addProfiles"),
-                                       InstanceMethod<&MergerObject::AddPprof>("addPprof"),
-                                       InstanceAccessor<&MergerObject::Size>("size"),
-                                       InstanceMethod<&MergerObject::Flamegraph>("flamegraph"),
-                                       InstanceMethod<&MergerObject::TopFunctions>("top"),
-                                       InstanceMethod<&MergerObject::SumByLabel>("sumBy"),
-                                       InstanceMethod<&MergerObject::Pprof>("pprof")}));
+                                      {Method<MergerObject, &MergerObject::AddSegment>("addSegment"),
+                                       Method<MergerObject, &MergerObject::HasSegment>("hasSegment"),
+                                       Method<MergerObject, &MergerObject::AddProfiles>("addProfiles"),
+                                       Method<MergerObject, &MergerObject::AddPprof>("addPprof"),
+                                       Getter<MergerObject, &MergerObject::Size>("size"),
+                                       Method<MergerObject, &MergerObject::Flamegraph>("flamegraph"),
+                                       Method<MergerObject, &MergerObject::TopFunctions>("top"),
+                                       Method<MergerObject, &MergerObject::SumByLabel>("sumBy"),
+                                       Method<MergerObject, &MergerObject::Pprof>("pprof")}));
   }
 
   explicit MergerObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<MergerObject>(info) {
@@ -136,13 +138,7 @@ class MergerObject : public Napi::ObjectWrap<MergerObject> {
         info.This().As<Napi::Object>(), &queue_);
   }
 
-  void CheckThis(const Napi::CallbackInfo& info) {
-    if (!info.This().As<Napi::Object>().CheckTypeTag(&kTag))
-      throw Napi::TypeError::New(info.Env(), "this is not a Merger");
-  }
-
   Napi::Value AddSegment(const Napi::CallbackInfo& info) {
-    CheckThis(info);
     return Promised(info.Env(), [&] {
       const std::string id = AsString(info[0], "the id");
       return Run(info, [this, id, bytes = FromBytes(info[1], kMostSegmentBytes)]() -> Finish {
@@ -156,12 +152,10 @@ class MergerObject : public Napi::ObjectWrap<MergerObject> {
   }
 
   Napi::Value HasSegment(const Napi::CallbackInfo& info) {
-    CheckThis(info);
     return Napi::Boolean::New(info.Env(), segments_.contains(AsString(info[0], "the id")));
   }
 
   Napi::Value AddProfiles(const Napi::CallbackInfo& info) {
-    CheckThis(info);
     return Promised(info.Env(), [&] {
       if (!info[0].IsArray()) throw Napi::TypeError::New(info.Env(), "profiles is not an array");
       const auto list = info[0].As<Napi::Array>();
@@ -188,7 +182,6 @@ class MergerObject : public Napi::ObjectWrap<MergerObject> {
   }
 
   Napi::Value AddPprof(const Napi::CallbackInfo& info) {
-    CheckThis(info);
     return Promised(info.Env(), [&] {
       const Napi::Value type = OptionalObject(info.Env(), info[1]).Get("sampleType");
       const std::string sample_type = type.IsUndefined() ? "" : AsString(type, "sampleType");
@@ -200,7 +193,6 @@ class MergerObject : public Napi::ObjectWrap<MergerObject> {
   }
 
   Napi::Value Size(const Napi::CallbackInfo& info) {
-    CheckThis(info);
     auto size = Napi::Object::New(info.Env());
     size.Set("rows", static_cast<double>(counts_.rows));
     size.Set("stacks", static_cast<double>(counts_.stacks));
@@ -210,7 +202,6 @@ class MergerObject : public Napi::ObjectWrap<MergerObject> {
   }
 
   Napi::Value Flamegraph(const Napi::CallbackInfo& info) {
-    CheckThis(info);
     return Promised(info.Env(), [&] {
       const Napi::Object options = OptionalObject(info.Env(), info[0]);
       const size_t max_nodes = OptionalCount(options, "maxNodes", UINT32_MAX, 1, UINT32_MAX);
@@ -226,7 +217,6 @@ class MergerObject : public Napi::ObjectWrap<MergerObject> {
   }
 
   Napi::Value TopFunctions(const Napi::CallbackInfo& info) {
-    CheckThis(info);
     return Promised(info.Env(), [&] {
       return Run(info, [this]() -> Finish {
         const Frames frames(merger_->symbols());
@@ -239,7 +229,6 @@ class MergerObject : public Napi::ObjectWrap<MergerObject> {
   }
 
   Napi::Value SumByLabel(const Napi::CallbackInfo& info) {
-    CheckThis(info);
     return Promised(info.Env(), [&] {
       const std::string label = AsString(info[0], "the label");
       return Run(info, [this, label]() -> Finish {
@@ -260,7 +249,6 @@ class MergerObject : public Napi::ObjectWrap<MergerObject> {
   }
 
   Napi::Value Pprof(const Napi::CallbackInfo& info) {
-    CheckThis(info);
     return Promised(info.Env(), [&] {
       const Napi::Object given = AsObject(info[0], "options");
       ExportOptions options;

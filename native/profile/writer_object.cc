@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <memory>
 
+#include "checked.h"
 #include "job.h"
 #include "objects.h"
 #include "writer.h"
 
 namespace stackwell {
 namespace {
-
-constexpr napi_type_tag kTag{0x9a5c1e1f7f0b4c11, 0x8d2f5b6a3e0c9d01};
 
 // Label names come from whoever pushes: `__proto__` must become a property like any other.
 void Define(Napi::Object object, const std::string& name, const Napi::Value& value) {
@@ -66,14 +65,22 @@ Napi::Object ToBatch(Napi::Env env, Batch&& batch) {
   return object;
 }
 
+uint32_t AsTicket(const Napi::Value& value) {
+  if (!value.IsNumber()) throw Napi::TypeError::New(value.Env(), "the ticket is not a number");
+  return value.As<Napi::Number>().Uint32Value();
+}
+
 class SymbolWriterObject : public Napi::ObjectWrap<SymbolWriterObject> {
  public:
+  static constexpr napi_type_tag kTag{0x9a5c1e1f7f0b4c11, 0x8d2f5b6a3e0c9d01};
+
   static void Define(Napi::Env env, Napi::Object exports) {
-    exports.Set("SymbolWriter", DefineClass(env, "SymbolWriter",
-                                            {InstanceMethod<&SymbolWriterObject::Add>("add"),
-                                             InstanceMethod<&SymbolWriterObject::Commit>("commit"),
-                                             InstanceMethod<&SymbolWriterObject::Rollback>("rollback"),
-                                             InstanceAccessor<&SymbolWriterObject::Size>("size")}));
+    exports.Set("SymbolWriter",
+                DefineClass(env, "SymbolWriter",
+                            {Method<SymbolWriterObject, &SymbolWriterObject::Add>("add"),
+                             Method<SymbolWriterObject, &SymbolWriterObject::Commit>("commit"),
+                             Method<SymbolWriterObject, &SymbolWriterObject::Rollback>("rollback"),
+                             Getter<SymbolWriterObject, &SymbolWriterObject::Size>("size")}));
   }
 
   explicit SymbolWriterObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<SymbolWriterObject>(info) {
@@ -84,13 +91,7 @@ class SymbolWriterObject : public Napi::ObjectWrap<SymbolWriterObject> {
   }
 
  private:
-  void CheckThis(const Napi::CallbackInfo& info) {
-    if (!info.This().As<Napi::Object>().CheckTypeTag(&kTag))
-      throw Napi::TypeError::New(info.Env(), "this is not a SymbolWriter");
-  }
-
   Napi::Value Add(const Napi::CallbackInfo& info) {
-    CheckThis(info);
     const Napi::Env env = info.Env();
     return Promised(env, [&] {
       const Limits limits = FromLimits(env, info[1]);
@@ -103,18 +104,17 @@ class SymbolWriterObject : public Napi::ObjectWrap<SymbolWriterObject> {
     });
   }
 
-  void Commit(const Napi::CallbackInfo& info) {
-    CheckThis(info);
-    writer_->Commit(info[0].As<Napi::Number>().Uint32Value());
+  Napi::Value Commit(const Napi::CallbackInfo& info) {
+    writer_->Commit(AsTicket(info[0]));
+    return info.Env().Undefined();
   }
 
-  void Rollback(const Napi::CallbackInfo& info) {
-    CheckThis(info);
-    writer_->Rollback(info[0].As<Napi::Number>().Uint32Value());
+  Napi::Value Rollback(const Napi::CallbackInfo& info) {
+    writer_->Rollback(AsTicket(info[0]));
+    return info.Env().Undefined();
   }
 
   Napi::Value Size(const Napi::CallbackInfo& info) {
-    CheckThis(info);
     auto size = Napi::Object::New(info.Env());
     size.Set("stacks", static_cast<double>(writer_->stacks()));
     size.Set("bytes", static_cast<double>(writer_->bytes()));

@@ -257,6 +257,9 @@ describe('objects', () => {
       Object.getOwnPropertyDescriptor(Merger.prototype, 'size')!.get!.call(new SymbolWriter()),
     ).toThrow(TypeError);
     expect(() => (Merger as unknown as () => void)()).toThrow(TypeError);
+    expect(() => new SymbolWriter().commit('1' as never)).toThrow(TypeError);
+    class Named extends Merger {}
+    expect(new Named().size.stacks).toBe(0);
   });
 
   it('answer calls in their order', async () => {
