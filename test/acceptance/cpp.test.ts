@@ -26,7 +26,7 @@ test('C++: shares of three functions, one of them inlined, with file and line', 
   );
 
   expect(profile.types).toEqual(['cpu/nanoseconds']);
-  expect(profile.period).toBe(Math.round(1e9 / 397));
+  expect(Math.abs(profile.period - 1e9 / 397)).toBeLessThan(1);
   const total = secondsOf(profile, 'cpu', through(/^main$/));
   expect(total).toBeGreaterThan(1);
   // One thread cannot have used more than the time there was.
