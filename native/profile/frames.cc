@@ -51,9 +51,11 @@ Frames::Frames(const SymbolColumns& symbols) {
   const auto nameless = [&](std::string_view module, std::string_view reason) {
     const auto [found, is_new] = unnamed.try_emplace({module, reason}, 0);
     if (is_new) {
-      std::string name = "[";
+      // What is no file ([jit], [vdso]) has its brackets already.
+      const bool bare = module.starts_with('[');
+      std::string name = bare ? "" : "[";
       name += module.empty() ? "unknown" : module;
-      name += "]";
+      if (!bare) name += "]";
       found->second = add(std::move(name), "", module, reason);
     }
     return found->second;

@@ -34,7 +34,7 @@ export function pprofRoutes(fastify: FastifyInstance, context: Context): void {
     async (request, reply) => {
       const done = metrics.querySeconds.startTimer({ kind: 'pprof' });
       const { sample_labels: sampleLabels } = request.query;
-      const question = await parseQuestion(store, request.query);
+      const question = { ...(await parseQuestion(store, request.query)), sampleLabels };
       const { sampleType, sampleUnit, periodType, periodUnit } = parseType(question.type)!;
       const { bytes, warnings } = await query.answer(`pprof ${sampleLabels}`, question, [], async merged => {
         const { start, end } = merged.covered ?? {

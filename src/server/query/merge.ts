@@ -39,7 +39,10 @@ class Target {
   profiles = 0;
 
   constructor(question: Question) {
-    this.merger = new Merger({ matchers: question.selection.sampleMatchers ?? [] });
+    this.merger = new Merger({
+      matchers: question.selection.sampleMatchers ?? [],
+      sampleLabels: question.sampleLabels ?? false,
+    });
   }
 
   /** Ids of segments and number of profiles that are damaged. */

@@ -21,6 +21,8 @@ export interface Question {
   type: string;
   /** Unit of the sample type. */
   unit: string;
+  /** Keep rows apart by sample labels: twice the work, and only a pprof that shows them needs it. */
+  sampleLabels?: boolean;
   warnings: string[];
 }
 

@@ -50,7 +50,10 @@ class RowSeries {
     readonly labels: Series['labels'],
     question: Question,
   ) {
-    this.#merger = new Merger({ matchers: question.selection.sampleMatchers ?? [] });
+    this.#merger = new Merger({
+      matchers: question.selection.sampleMatchers ?? [],
+      sampleLabels: false,
+    });
   }
 
   async add(time: number, records: ProfileRecord[], segments: Segments): Promise<void> {

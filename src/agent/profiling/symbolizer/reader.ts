@@ -17,6 +17,8 @@ import {
 import type { FileTable, SourceFile } from './source-file.js';
 
 export interface ReaderOptions extends ChildOptions {
+  /** Resident memory of the child, file pages included, that files are closed to keep. */
+  residentBytes: number;
   /** A question about a file that was read before. */
   timeoutMs: number;
   /** The first ones: its tables are built then. */
@@ -136,9 +138,11 @@ export class Reader {
   /** Closes what was not used for longest until the limits are kept; `current` stays. */
   async trim(current: SourceFile | null): Promise<void> {
     const pressed = (): boolean => (this.#child?.dataBytes ?? 0) > this.options.memoryBytes * PRESSED;
-    for (let excess = this.table.excess(current, pressed()); excess !== null; ) {
+    // Answers are cached, so a file that is closed early costs only what it takes to open it for its next new address.
+    const large = (): boolean => (this.#child?.residentBytes ?? 0) > this.options.residentBytes;
+    for (let excess = this.table.excess(current, pressed() || large()); excess !== null; ) {
       await this.forget(excess);
-      excess = this.table.excess(current, pressed());
+      excess = this.table.excess(current, pressed() || large());
     }
     // Nothing is left to close, and still it is big: its heap is in pieces. A fresh one starts in milliseconds.
     if (current === null && pressed()) await this.#child?.close();
