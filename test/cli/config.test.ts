@@ -63,7 +63,8 @@ describe('configuration', () => {
     );
     refused('- 1\n- 2\n');
     const bomb = ['a: &a [x,x,x,x,x,x,x,x,x]'];
-    for (let i = 0; i < 20; i++) bomb.push(`b${i}: &b${i} [*${i === 0 ? 'a' : `b${i - 1}`},*${i === 0 ? 'a' : `b${i - 1}`}]`);
+    for (let i = 0; i < 20; i++)
+      bomb.push(`b${i}: &b${i} [*${i === 0 ? 'a' : `b${i - 1}`},*${i === 0 ? 'a' : `b${i - 1}`}]`);
     refused(bomb.join('\n'));
   });
 
@@ -74,7 +75,9 @@ describe('configuration', () => {
   });
 
   test('durations', () => {
-    expect(['500ms', '10s', '15m', '24h', '31d'].map(durationMs)).toEqual([500, 10e3, 900e3, 86400e3, 2678400e3]);
+    expect(['500ms', '10s', '15m', '24h', '31d'].map(durationMs)).toEqual([
+      500, 10e3, 900e3, 86400e3, 2678400e3,
+    ]);
     expect(() => durationMs('10')).toThrow();
   });
 });
