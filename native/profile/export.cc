@@ -46,6 +46,7 @@ class Exporter {
     profile_.time_nanos = options.time_nanos;
     profile_.duration_nanos = options.duration_nanos;
     for (const auto& comment : options.comments) profile_.comments.push_back(OwnString(comment));
+    if (!options.reasons) return std::move(profile_);
     for (const auto& [reason, ids] : reasons_)
       profile_.comments.push_back(OwnString("stackwell.reason " + std::string(reason) + " " + ids));
     return std::move(profile_);

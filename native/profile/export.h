@@ -16,6 +16,7 @@ struct ExportOptions {
   std::vector<std::string> comments;
   /// Needs a merger that keeps labels.
   bool sample_labels = false;
+  bool reasons = false;
 };
 
 /// What was merged, as one profile that refers to the memory of `merger`. Reasons of unnamed locations are

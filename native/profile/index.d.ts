@@ -219,5 +219,7 @@ export class Merger {
     comments?: string[];
     /** Keep sample labels (pid, thread_name, …) as pprof labels; else rows of one stack are summed. Not after `sampleLabels: false` in the constructor. */
     sampleLabels?: boolean;
+    /** Say in comments, by location id, why a location has no name: long, and `go tool pprof` prints all comments. */
+    reasons?: boolean;
   }): Promise<Uint8Array>;
 }

@@ -262,6 +262,7 @@ class MergerObject : public Napi::ObjectWrap<MergerObject> {
       if (!given.Get("comments").IsUndefined())
         options.comments = FromStrings(given.Get("comments"), "comments");
       options.sample_labels = OptionalFlag(given, "sampleLabels", false);
+      options.reasons = OptionalFlag(given, "reasons", false);
       if (options.sample_labels && !merger_->keep_labels())
         throw Napi::TypeError::New(info.Env(), "this merger was made with sampleLabels: false");
       return Run(info, [this, options]() -> Finish {

@@ -3,7 +3,7 @@ import type { ProfileColumns } from '#native/profile';
 
 /**
  * One profile with the sample types of all: a sample keeps its value in its own type's column and has 0 in the others,
- * so `go tool pprof -sample_index=offcpu` reads it. Location ids in `stackwell.reason` comments are moved along.
+ * so `go tool pprof -sample_index=offcpu` reads it.
  */
 export function combineTypes(profiles: ProfileColumns[]): ProfileColumns {
   const first = profiles[0]!;
@@ -131,12 +131,7 @@ export function combineTypes(profiles: ProfileColumns[]): ProfileColumns {
     string(p.labels.str, out.labels.str, at.labels);
     out.labels.num.set(p.labels.num, at.labels);
     string(p.labels.numUnit, out.labels.numUnit, at.labels);
-    for (const comment of p.comments) {
-      const text = p.strings[comment]!;
-      const [, reason, ids] = /^stackwell\.reason (\S+) ([\d,]+)$/.exec(text) ?? [];
-      const shifted = ids?.split(',').map(id => Number(id) + at.locations);
-      comments.push(intern(shifted === undefined ? text : `stackwell.reason ${reason} ${shifted.join(',')}`));
-    }
+    for (const comment of p.comments) comments.push(moved[comment]!);
     at.mappings += p.mappings.start.length;
     at.functions += p.functions.name.length;
     at.locations += p.locations.address.length;

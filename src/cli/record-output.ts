@@ -31,6 +31,12 @@ function withType(path: string, ending: string, type: string): string {
   return `${path.slice(0, -ending.length)}.${type}${ending}`;
 }
 
+function cannotWrite(path: string, error: unknown): StackwellError {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === 'ENOSPC') return new StackwellError('SW_DISK_FULL', { path }, error);
+  return new StackwellError('SW_OUTPUT', { path, reason: message }, error);
+}
+
 /** Before sampling starts: the seconds should not be lost to a typing mistake in the path. */
 export function checkWritable(path: string): void {
   const probe = `${path}.${process.pid}.tmp`;
@@ -39,7 +45,7 @@ export function checkWritable(path: string): void {
     writeFileSync(probe, '');
     rmSync(probe);
   } catch (error) {
-    throw new StackwellError('SW_OUTPUT', { path, reason: (error as Error).message }, error);
+    throw cannotWrite(path, error);
   }
 }
 
@@ -51,7 +57,7 @@ function write(path: string, content: string | Uint8Array): void {
     renameSync(temporary, path);
   } catch (error) {
     rmSync(temporary, { force: true });
-    throw new StackwellError('SW_OUTPUT', { path, reason: (error as Error).message }, error);
+    throw cannotWrite(path, error);
   }
 }
 

@@ -80,6 +80,14 @@ function unprivileged(command: string[]): string[] {
   return [setpriv, '--no-new-privs', '--inh-caps=-all', '--bounding-set=-all', ...command];
 }
 
+/** Where the server will be for this machine; null when the kernel is to choose the port. */
+function localUrl(listen: string): string | null {
+  const [, host, port] = /^\[?(.*?)\]?:(\d+)$/.exec(listen) ?? [];
+  if (host === undefined || port === undefined || Number(port) === 0) return null;
+  const local = host === '0.0.0.0' || host === '' ? '127.0.0.1' : host === '::' ? '::1' : host;
+  return `http://${local.includes(':') ? `[${local}]` : local}:${port}`;
+}
+
 export function addUp(program: Command): void {
   agentOptions(program.command('up'))
     .description('agent and server on this machine, with the embedded store')
@@ -105,8 +113,28 @@ export function addUp(program: Command): void {
       const failure = new Promise<number>(resolve => {
         failed = resolve;
       });
-      let announced = false;
       let agent: Supervised | null = null;
+      const startAgent = (url: string) => {
+        agent = new Supervised(
+          'agent',
+          [
+            ...node,
+            'agent',
+            ...pass({
+              '--config': options.config,
+              '--server': url,
+              '--data': join(config.server.data, 'agent'),
+              '--hz': options.hz,
+              '--off-cpu-min': options.offCpuMin,
+              '--metrics-listen': options.metricsListen,
+            }),
+          ],
+          () => {},
+          failed,
+        );
+        agent.start();
+      };
+      let announced = false;
       const server = new Supervised(
         'server',
         unprivileged([
@@ -123,29 +151,15 @@ export function addUp(program: Command): void {
           if (announced) return;
           announced = true;
           print(url);
-          // The server's own address, and not the configured one: port 0 is chosen by the kernel.
-          agent = new Supervised(
-            'agent',
-            [
-              ...node,
-              'agent',
-              ...pass({
-                '--config': options.config,
-                '--server': url,
-                '--data': join(config.server.data, 'agent'),
-                '--hz': options.hz,
-                '--off-cpu-min': options.offCpuMin,
-                '--metrics-listen': options.metricsListen,
-              }),
-            ],
-            () => {},
-            failed,
-          );
-          agent.start();
+          if (agent === null) startAgent(url);
         },
         failed,
       );
       server.start();
+      // Both at once: the first window is under way while the server gets ready. Only a port that the kernel chooses
+      // must be waited for.
+      const url = localUrl(config.server.listen);
+      if (url !== null) startAgent(url);
       const code = await Promise.race([stop.then(() => 0), failure]);
       // The agent first: its last window still finds the server.
       await (agent as Supervised | null)?.stop();

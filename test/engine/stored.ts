@@ -26,6 +26,7 @@ export async function merged(
 }
 
 export const EXPORT = {
+  reasons: true,
   sampleType: 'cpu',
   sampleUnit: 'nanoseconds',
   periodType: 'cpu',

@@ -168,6 +168,7 @@ describe('SymbolWriter', () => {
     expect(functions).toMatchObject({ name: ['[lib.so]'], module: ['lib.so'], reason: ['no_symbols'] });
     const again = await decode(await merger.pprof(EXPORT));
     expect([...again.comments].map(i => again.strings[i])).toEqual(['stackwell.reason no_symbols 1']);
+    expect([...(await decode(await merger.pprof({ ...EXPORT, reasons: false }))).comments]).toEqual([]);
   });
 
   it('refuses what decode refuses and remembers nothing of it', async () => {
