@@ -89,8 +89,11 @@ node_gyp() {
   local headers
   headers=$(dirname "$(dirname "$(readlink -f "$(command -v node)")")")
   [ -f "$headers/include/node/node.h" ] && export npm_config_nodedir=$headers
-  local folder
+  local folder log=$cache/node-gyp.log
   for folder in "$@"; do
-    CC="ccache gcc" CXX="ccache g++" node_modules/.bin/node-gyp -C "$folder" --silent configure build --release -j 2
+    CC="ccache gcc" CXX="ccache g++" node_modules/.bin/node-gyp -C "$folder" configure build --release -j 2 >"$log" 2>&1 || {
+      cat "$log" >&2
+      die "$folder does not build"
+    }
   done
 }

@@ -56,7 +56,11 @@ export class Service {
     const url = new URL('/ingest', this.url);
     url.searchParams.set('name', name);
     url.searchParams.set('format', 'pprof');
-    return fetch(url, { method: 'POST', body, signal: AbortSignal.timeout(30_000) });
+    return fetch(url, {
+      method: 'POST',
+      body: body as Uint8Array<ArrayBuffer>,
+      signal: AbortSignal.timeout(30_000),
+    });
   }
 
   async ready(): Promise<boolean> {
