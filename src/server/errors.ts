@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whatever goes wrong in a request becomes one answer of the error table.
+import type { IncomingMessage } from 'node:http';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { asStackwellError, StackwellError } from '../errors.js';
 import type { Log } from './context.js';
@@ -43,5 +44,34 @@ export function prepareErrorReply(
   const retry = retryAfter(error);
   if (retry !== null) reply.header('retry-after', retry);
   // What is left of a body that was refused is not read: the connection cannot be used again.
-  if (!request.raw.complete) reply.header('connection', 'close');
+  if (!request.raw.complete) {
+    reply.header('connection', 'close');
+    closeLingering(request.raw);
+  }
+}
+
+/** Time and bytes for which a sender that was refused may go on sending. */
+const LINGER_MS = 2000;
+const LINGER_BYTES = 16 * 1024 * 1024;
+
+/**
+ * A socket that is closed with unread data in it sends a reset, and the reset overtakes the answer on its way through
+ * the sender's buffers: it would never learn why. So our side is ended first, and what still comes is thrown away for
+ * a moment (nginx calls this lingering_close).
+ */
+function closeLingering(message: IncomingMessage): void {
+  const { socket } = message;
+  socket.destroySoon = () => {
+    if (socket.destroyed) return;
+    const timer = setTimeout(() => socket.destroy(), LINGER_MS).unref();
+    socket.once('close', () => clearTimeout(timer));
+    let left = LINGER_BYTES;
+    message.on('data', (chunk: Buffer) => {
+      left -= chunk.length;
+      if (left < 0) socket.destroy();
+    });
+    message.once('end', () => socket.destroy());
+    socket.end();
+    message.resume();
+  };
 }

@@ -28,7 +28,8 @@ export async function readBody(
   const chunks: Buffer[] = [];
   let length = 0;
   try {
-    for await (const chunk of stream as AsyncIterable<Buffer>) {
+    // Not destroyed when it is left early: with it would go the connection that the refusal is sent on.
+    for await (const chunk of stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
       length += chunk.length;
       if (length > limits.bodyBytes) throw tooLarge();
       reservation.grow(chunk.length);
