@@ -8,13 +8,15 @@ ARG RUST_IMAGE=rust:1-slim-bookworm
 
 FROM ${RUST_IMAGE} AS rust
 
-FROM ${NODE_IMAGE} AS build
+FROM ${NODE_IMAGE} AS tools
 ENV CARGO_HOME=/usr/local/cargo RUSTUP_HOME=/usr/local/rustup PATH=/usr/local/cargo/bin:$PATH
 COPY --from=rust /usr/local/cargo /usr/local/cargo
 COPY --from=rust /usr/local/rustup /usr/local/rustup
 WORKDIR /opt/stackwell
 COPY script/lib.sh script/lib.sh
 RUN bash -c 'source script/lib.sh && apt-get update -qq && need_packages "${BUILD_PACKAGES[@]}"'
+
+FROM tools AS build
 COPY . .
 # The caches are the builder's, not the image's.
 RUN --mount=type=cache,target=/root/.cache/stackwell --mount=type=cache,target=/usr/local/cargo/registry \
