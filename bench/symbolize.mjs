@@ -6,7 +6,7 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
 
@@ -172,7 +172,7 @@ for (let i = 0; i < RUNS; i++) {
 }
 const medianOf = (list, key) => round(median(list.map(one => one[key])));
 const result = {
-  file,
+  file: basename(file),
   fileMb: round(statSync(file).size / 2 ** 20),
   addresses: ADDRESSES,
   stackwell: Object.fromEntries(Object.keys(own[0]).map(key => [key, medianOf(own, key)])),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { join } from 'node:path';
-import { BoundedMap } from '../../bounded-map.js';
 import { StackwellError } from '../../errors.js';
+import { BoundedMap } from '../../profile/bounded-map.js';
 import { readSmall } from '../procfs/file.js';
 import { readCgroups } from '../procfs/process.js';
 import { CgroupIndex } from './cgroups.js';

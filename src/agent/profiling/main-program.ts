@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { close, read } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { BoundedMap } from '../../bounded-map.js';
+import { BoundedMap } from '../../profile/bounded-map.js';
 import { readSmall } from '../procfs/file.js';
 import { readExecutable, readStat } from '../procfs/process.js';
 import { baseName } from '../procfs/text.js';

@@ -3,7 +3,7 @@
 // program, so that a window costs no system calls for processes that were there before.
 import { release } from 'node:os';
 import type { Drained } from '#native/bpf';
-import { BoundedMap } from '../../bounded-map.js';
+import { BoundedMap } from '../../profile/bounded-map.js';
 import type { Labels } from '../../profile/types.js';
 import type { Containers } from '../containers/containers.js';
 import { suspendedNs } from '../procfs/clock.js';

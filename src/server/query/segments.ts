@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Symbol segments on their way from the store into mergers, with the last ones kept: they never change.
 import type { Merger } from '#native/profile';
-import { BoundedMap } from '../../bounded-map.js';
 import { asStackwellError } from '../../errors.js';
+import { BoundedMap } from '../../profile/bounded-map.js';
 import type { ProfileRecord, Store } from '../../store/store.js';
 
 const CACHE_BYTES = 64 * 1024 * 1024;

@@ -2,8 +2,8 @@
 // Rows of a batch of segments and profiles. Runs inside the writer's transaction.
 import { createHash } from 'node:crypto';
 import type Database from 'better-sqlite3';
-import { BoundedMap } from '../../bounded-map.js';
 import { StackwellError } from '../../errors.js';
+import { BoundedMap } from '../../profile/bounded-map.js';
 import type { Labels } from '../../profile/types.js';
 import type { ProfileRecord, ProfileStats, Segment } from '../store.js';
 import { ROUNDING_MS } from './schema.js';

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Profiles of a selection, in batches of columns that cost one message and one buffer each.
 import type Database from 'better-sqlite3';
-import { BoundedMap } from '../../bounded-map.js';
+import { BoundedMap } from '../../profile/bounded-map.js';
 import type { Labels } from '../../profile/types.js';
 import type { ProfileRecord, ProfileStats, Selection } from '../store.js';
 import type { SeriesIndex } from './series-index.js';
