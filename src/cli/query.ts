@@ -71,6 +71,9 @@ async function ask(server: string, path: string, parameters: Record<string, stri
   );
 }
 
+/** Characters of a function's name in a table. */
+const MAX_NAME = 100;
+
 interface TopAnswer {
   sum: number;
   unit: string;
@@ -78,6 +81,11 @@ interface TopAnswer {
   self: number[];
   total: number[];
   warnings?: string[];
+}
+
+/** Names with template arguments run over pages; both ends tell what it is. */
+function shorten(name: string): string {
+  return name.length <= MAX_NAME ? name : `${name.slice(0, MAX_NAME - 31)}…${name.slice(-30)}`;
 }
 
 function formatTop(top: TopAnswer, limit: number): string {
@@ -92,8 +100,8 @@ function formatTop(top: TopAnswer, limit: number): string {
       amount(top.total[i]!),
       percent(top.total[i]!),
       top.functions.reason[i] === ''
-        ? top.functions.name[i]!
-        : `${top.functions.name[i]} (${top.functions.reason[i]})`,
+        ? shorten(top.functions.name[i]!)
+        : `${shorten(top.functions.name[i]!)} (${top.functions.reason[i]})`,
       top.functions.module[i]!,
     ]);
   return table(['SELF', '', 'TOTAL', '', 'FUNCTION', 'MODULE'], rows);

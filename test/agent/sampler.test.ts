@@ -141,9 +141,9 @@ test('an empty drain makes no profile', async () => {
 });
 
 test.each([
-  [10_000, 0, 10_000],
-  [10_000, 3000, 7000],
-  [10_000, 7500, 2500],
+  [10_000, 10_000, 10_020],
+  [10_000, 13_000, 7020],
+  [10_000, 17_500, 2520],
   // 1 ms before the boundary: that timer fired early, and a window of 1 ms is none.
-  [10_000, 9999, 10_001],
+  [10_000, 19_999, 10_021],
 ])('window %i at %i: next in %i', (windowMs, now, next) => expect(untilBoundary(windowMs, now)).toBe(next));

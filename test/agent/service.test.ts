@@ -47,6 +47,9 @@ describe('program', () => {
     expect(programOf(executable, list, 'comm').name).toBe(name);
   });
 
+  test('a program that was run from memory goes by what it was called', () =>
+    expect(programOf('/memfd:sealed-91173221 (deleted)', ['/usr/sbin/init'], 'comm').name).toBe('init'));
+
   test('a runtime that wrote over its arguments is itself', () =>
     expect(programOf('/usr/bin/node', ['a title that it gave itself'], 'comm').name).toBe('node'));
 

@@ -73,7 +73,8 @@ export interface Program {
 
 /** `executable` is the path as mapped ('' when unknown), `comm` the main thread's name, for when nothing else is known. */
 export function programOf(executable: string, args: readonly string[], comm: string): Program {
-  const file = baseName(executable);
+  // A program that was run from memory has a name that someone made up for it, often another one each time.
+  const file = executable.startsWith('/memfd:') ? '' : baseName(executable);
   if (file === '') return { name: cleanName(baseName(args[0] ?? '') || comm), jar: '' };
   if (file === 'busybox' || file === 'toybox') return applet(file, args);
   if (JAVA.test(file)) return java(args);

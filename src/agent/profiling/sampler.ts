@@ -49,9 +49,15 @@ const POLL_MAX_MS = 400;
 const BUSY_RECORDS = 500;
 const CONTAINER_POLL_MS = 2000;
 
-/** Milliseconds until the next multiple of the window on the wall clock; a remainder too short to be one is skipped. */
+/**
+ * A window begins this long after a multiple of its length. Timers and clocks are good to a millisecond or two, and a
+ * start that is written down as just before the multiple would put two windows into one step of a timeline.
+ */
+const PAST_MS = 20;
+
+/** Milliseconds until the next window begins, by the wall clock; a remainder too short to be one is skipped. */
 export function untilBoundary(windowMs: number, now: number): number {
-  const rest = windowMs - (now % windowMs);
+  const rest = windowMs - ((now - PAST_MS) % windowMs);
   return rest < windowMs / 4 ? rest + windowMs : rest;
 }
 
