@@ -224,7 +224,7 @@ test('ELF files with damaged headers among the mappings', { timeout: 60_000 }, a
 
   const total = secondsOf(profile, 'cpu');
   const inDamaged = secondsOf(profile, 'cpu', sample => /\/damaged-\d\.so$/.test(sample.frames[0]!.module));
-  // It runs both by turns of wall-clock time, of which a busy machine gives it what it likes.
+  // Half of its CPU each, less what the readings of the clock between the turns take.
   expect(inDamaged / total).toBeGreaterThan(0.25);
   // They cost their own names and nobody else's.
   const sound = secondsOf(profile, 'cpu', through(/^burn_sound$/));
