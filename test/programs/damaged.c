@@ -62,7 +62,10 @@ static burn_fn map_damaged(const char* folder, int kind) {
 
 __attribute__((noinline, noclone)) static uint64_t burn_sound(uint64_t x) {
   KEEP_FRAME();
-  x = spin(x, 200000);
+  // Turns of one length could beat with the sampling clock, which would then see one side more often.
+  static uint32_t random = 1;
+  random = random * 1664525 + 1013904223;
+  x = spin(x, 100000 + (random >> 8) % 3000000);
   __asm__ volatile("" : "+r"(x));
   return x;
 }
