@@ -72,6 +72,7 @@ const input = {
     address: BigUint64Array.from(offsets),
     exact: new Uint8Array(rows).fill(1),
     process: new Int32Array(rows).fill(-1),
+    extra: new BigUint64Array(rows),
   },
   mappings: {
     path: [file],

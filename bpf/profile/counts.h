@@ -20,7 +20,7 @@ struct {
 /* Hands the stack to user space; false if the ring has no room, so that the row's next hit tries again. */
 static __noinline bool sw_send_stack(struct sw_stack *stack, __u32 set) {
   __u32 frames = (__u32)stack->head.kernel_frames + stack->head.user_frames;
-  if (frames > 2 * SW_MAX_FRAMES) frames = 2 * SW_MAX_FRAMES;
+  if (frames > SW_MAX_FRAMES + SW_MAX_USER) frames = SW_MAX_FRAMES + SW_MAX_USER;
   stack->head.set = set;
   /* User space asks a few times a second: waking it for each stack would cost more than the stack. */
   long error =

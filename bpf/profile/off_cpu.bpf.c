@@ -127,8 +127,10 @@ static __always_inline void sw_take_fresh(struct task_struct *task, struct sw_st
   stack->head.user_frames = 0;
   long bytes = bpf_get_task_stack(task, stack->frame, sizeof(__u64) * SW_MAX_FRAMES, 0);
   if (bytes > 0) stack->head.kernel_frames = sw_frames(bytes);
+  stack->head.end = SW_END_NO_USER;
   if (!sw_has_user_part(task)) return;
   stack->head.flags |= SW_USER_TRUNCATED;
+  stack->head.end = SW_END_NOT_TAKEN;
   if (SW_HAS_TASK_REGS) {
     struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
     stack->frame[stack->head.kernel_frames & SW_MAX_FRAMES] = SW_REGS_IP(regs);
@@ -161,6 +163,7 @@ static __always_inline void sw_come_back(struct task_struct *next, __u64 now) {
       stack = sw_scratch_at(SW_SCRATCH_SWITCH);
       if (!stack) return;
       stack->head.flags = SW_KERNEL_UNREADABLE | SW_USER_UNREADABLE;
+      stack->head.end = SW_END_NOT_TAKEN;
       stack->head.kernel_frames = 0;
       stack->head.user_frames = 0;
       stack->head.hash = sw_hash(stack);
@@ -276,7 +279,11 @@ static __always_inline void sw_take_user_of(struct task_struct *task, struct sw_
     frame_pointer = record[0];
   }
   stack->head.user_frames = n;
-  if (n >= sw_max_stack) stack->head.flags |= SW_USER_TRUNCATED;
+  stack->head.end = SW_END_ROOT;
+  if (n >= sw_max_stack) {
+    stack->head.flags |= SW_USER_TRUNCATED;
+    stack->head.end = SW_END_DEPTH;
+  }
   if (!sw_in_syscall(regs)) stack->head.flags |= SW_USER_EXACT;
 }
 
@@ -324,11 +331,14 @@ static __always_inline int sw_open(struct bpf_iter__task *ctx, bool user) {
       stack->head.kernel_frames = sw_frames(bytes);
     else
       stack->head.flags |= SW_KERNEL_UNREADABLE;
+    stack->head.end = SW_END_NO_USER;
     if (sw_has_user_part(task)) {
-      if (user)
+      if (user) {
         sw_take_user_of(task, stack);
-      else
+      } else {
         stack->head.flags |= SW_USER_UNREADABLE;
+        stack->head.end = SW_END_NOT_TAKEN;
+      }
     }
     stack->head.tgid = key.tgid;
     key.stack = stack->head.hash = sw_hash(stack);

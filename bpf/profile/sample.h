@@ -10,8 +10,10 @@
 #define SW_ASSERT(condition) _Static_assert(condition, #condition)
 #endif
 
-/* Frames of one part (kernel or user) of a stack; kernel.perf_event_max_stack is 127 by default. */
+/* Frames of the kernel part of a stack; kernel.perf_event_max_stack is 127 by default. */
 #define SW_MAX_FRAMES 127
+/* Words of the user part. */
+#define SW_MAX_USER 255
 
 enum sw_kind { SW_ON_CPU = 0, SW_OFF_CPU = 1 };
 
@@ -25,6 +27,32 @@ enum sw_stack_flag {
   /* The first frame of the part is the very instruction, not a return address. */
   SW_KERNEL_EXACT = 1 << 4,
   SW_USER_EXACT = 1 << 5,
+};
+
+/* How the user part ends; in the order of STACK_ENDS (src/profile/types.ts). */
+enum sw_end {
+  SW_END_ROOT = 0,
+  SW_END_NO_USER,
+  SW_END_DEPTH,
+  SW_END_NO_TABLE,
+  SW_END_UNSUPPORTED,
+  SW_END_UNREADABLE,
+  SW_END_UNMAPPED,
+  SW_END_JIT,
+  SW_END_RUNTIME,
+  SW_END_NOT_TAKEN,
+};
+
+/*
+ * A word of the user part is an address, or tagged in its top 4 bits, which no user address has. A Java frame
+ * takes two words; the second is data whatever its bits are.
+ */
+#define SW_TAG_SHIFT 60
+enum sw_tag {
+  SW_TAG_ADDRESS = 0,          /* a return address; the leaf as SW_USER_EXACT says */
+  SW_TAG_JAVA_INTERPRETED = 1, /* Method*; then the address of the bytecode */
+  SW_TAG_JAVA_COMPILED = 2,    /* program counter; then what tells the nmethod */
+  SW_TAG_EXACT = 4,            /* the very instruction, though not the leaf: a signal interrupted it */
 };
 
 /* Members that share a value are counted together. */
@@ -59,22 +87,24 @@ struct sw_value {
 };
 SW_ASSERT(sizeof(struct sw_value) == 56);
 
-/* A record of the ring: this head, then only the frames that are used, kernel before user, leaf first. */
+/* A record of the ring: this head, then only the words that are used, kernel before user, leaf first. */
 struct sw_stack_head {
   __u64 hash;
   __u32 tgid;
   __u8 set;
   __u8 kernel_frames;
-  __u8 user_frames;
+  __u8 user_frames; /* words */
   __u8 flags;
+  __u32 end; /* enum sw_end */
+  __u32 unused;
 };
-SW_ASSERT(sizeof(struct sw_stack_head) == 16);
+SW_ASSERT(sizeof(struct sw_stack_head) == 24);
 
 struct sw_stack {
   struct sw_stack_head head;
-  __u64 frame[2 * SW_MAX_FRAMES];
+  __u64 frame[SW_MAX_FRAMES + SW_MAX_USER];
 };
-SW_ASSERT(sizeof(struct sw_stack) == 16 + 8 * 254);
+SW_ASSERT(sizeof(struct sw_stack) == 24 + 8 * 382);
 
 /* Rows of the counters map: one for each return that leaves something uncounted. */
 enum sw_counter {

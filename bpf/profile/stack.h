@@ -55,11 +55,16 @@ static __always_inline void sw_take_user(void *ctx, struct sw_stack *stack) {
   stack->head.user_frames = 0;
   if (bytes <= 0) {
     stack->head.flags |= SW_USER_UNREADABLE;
+    stack->head.end = SW_END_NOT_TAKEN;
     return;
   }
   __u32 n = sw_frames(bytes);
   stack->head.user_frames = n;
-  if (n >= sw_max_stack) stack->head.flags |= SW_USER_TRUNCATED;
+  stack->head.end = SW_END_ROOT;
+  if (n >= sw_max_stack) {
+    stack->head.flags |= SW_USER_TRUNCATED;
+    stack->head.end = SW_END_DEPTH;
+  }
 
   bool syscall = false;
   if (at && SW_HAS_TASK_REGS)
@@ -80,8 +85,8 @@ static __always_inline __u64 sw_mix(__u64 hash, __u64 word) {
 static __noinline __u64 sw_hash(const struct sw_stack *stack) {
   __u32 kernel = stack->head.kernel_frames, user = stack->head.user_frames;
   __u32 n = kernel + user;
-  __u64 hash = sw_mix(stack->head.flags, ((__u64)kernel << 32) | user);
-  for (__u32 i = 0; i < 2 * SW_MAX_FRAMES; i++) {
+  __u64 hash = sw_mix(stack->head.flags | stack->head.end << 8, ((__u64)kernel << 32) | user);
+  for (__u32 i = 0; i < SW_MAX_FRAMES + SW_MAX_USER; i++) {
     if (i >= n) break;
     hash = sw_mix(hash, stack->frame[i]);
   }
@@ -94,6 +99,7 @@ static __noinline __u64 sw_hash(const struct sw_stack *stack) {
 static __always_inline void sw_take_stack(void *ctx, struct sw_stack *stack, bool interrupted, bool user) {
   stack->head.flags = 0;
   stack->head.user_frames = 0;
+  stack->head.end = SW_END_NO_USER;
   sw_take_kernel(ctx, stack, interrupted);
   if (user) sw_take_user(ctx, stack);
 }

@@ -12,7 +12,9 @@ uint64_t mix(uint64_t hash, uint64_t word) {
   return hash ^ (hash >> 32);
 }
 
-constexpr uint8_t kKernel = 0, kAnonymous = 2, kUnmapped = 3;  // locations.space
+// locations.space
+constexpr uint8_t kKernel = 0, kAnonymous = 2, kUnmapped = 3, kInterpreted = 5, kCompiled = 6;
+constexpr uint64_t kAddressBits = (1ull << SW_TAG_SHIFT) - 1;
 constexpr uint8_t kContractFlags =
     SW_KERNEL_TRUNCATED | SW_USER_TRUNCATED | SW_USER_UNREADABLE | SW_KERNEL_UNREADABLE;
 
@@ -21,7 +23,7 @@ constexpr uint8_t kContractFlags =
 size_t ColumnBuilder::Hash::operator()(const Location& l) const {
   uint64_t rest =
       static_cast<uint64_t>(static_cast<uint32_t>(l.mapping)) << 32 | static_cast<uint32_t>(l.process);
-  return mix(mix(mix(0, l.address), rest), static_cast<uint64_t>(l.space) << 1 | l.exact);
+  return mix(mix(mix(mix(0, l.address), rest), static_cast<uint64_t>(l.space) << 1 | l.exact), l.extra);
 }
 size_t ColumnBuilder::Hash::operator()(const ProcessKey& p) const {
   return mix(mix(mix(0, p.start), p.cgroup), static_cast<uint64_t>(p.pid) << 32 | p.exec);
@@ -96,6 +98,7 @@ uint32_t ColumnBuilder::location(const Location& location) {
     out_.locations.mapping.push_back(location.mapping);
     out_.locations.process.push_back(location.process);
     out_.locations.address.push_back(location.address);
+    out_.locations.extra.push_back(location.extra);
   }
   return found->second;
 }
@@ -126,32 +129,45 @@ uint32_t ColumnBuilder::stack(uint64_t hash, uint32_t process, uint64_t count) {
   }
   const Stack* stack = stacks_.find(hash, drain_);
   uint8_t flags = SW_USER_UNREADABLE | SW_KERNEL_UNREADABLE;
+  uint8_t end = SW_END_NOT_TAKEN;
   std::vector<uint32_t> content;
   if (stack) {
     flags = stack->flags & kContractFlags;
+    end = stack->end;
     for (uint32_t i = 0; i < stack->kernel; i++)
       content.push_back(location({stack->frames[i], -1, -1, kKernel,
                                   static_cast<uint8_t>(i == 0 && (stack->flags & SW_KERNEL_EXACT))}));
     for (uint32_t i = 0; i < stack->user; i++) {
-      uint64_t address = stack->frames[stack->kernel + i];
-      if (i > 0 && address == 0) break;  // the outermost frame's mark
+      uint64_t word = stack->frames[stack->kernel + i];
+      uint64_t tag = word >> SW_TAG_SHIFT, address = word & kAddressBits;
+      if (i > 0 && word == 0) break;  // the outermost frame's mark
+      bool exact = tag == SW_TAG_EXACT || (i == 0 && (stack->flags & SW_USER_EXACT));
+      if (tag == SW_TAG_JAVA_INTERPRETED || tag == SW_TAG_JAVA_COMPILED) {
+        if (++i == stack->user) break;
+        content.push_back(location({address, -1, static_cast<int32_t>(process),
+                                    tag == SW_TAG_JAVA_INTERPRETED ? kInterpreted : kCompiled, exact,
+                                    stack->frames[stack->kernel + i]}));
+        continue;
+      }
       Location place = userLocation(address, process, i == 0);
       // A caller outside of every mapping: there the chain of frame pointers was broken, and what follows
       // means nothing.
       if (i > 0 && place.space == kUnmapped) {
         flags |= SW_USER_TRUNCATED;
+        end = SW_END_UNMAPPED;
         break;
       }
-      place.exact = i == 0 && (stack->flags & SW_USER_EXACT);
+      place.exact = exact;
       content.push_back(location(place));
     }
   } else {
     out_.lost[kStackMissing] += count;
   }
-  content.push_back(flags);
+  content.push_back(static_cast<uint32_t>(end) << 8 | flags);
   auto [same, fresh] = stackContents_.try_emplace(content, static_cast<uint32_t>(out_.stacks.flags.size()));
   if (fresh) {
     out_.stacks.flags.push_back(flags);
+    out_.stacks.end.push_back(end);
     out_.stacks.location.insert(out_.stacks.location.end(), content.begin(), content.end() - 1);
     out_.stacks.offset.push_back(static_cast<uint32_t>(out_.stacks.location.size()));
   }

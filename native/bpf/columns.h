@@ -42,12 +42,12 @@ struct Columns {
   } samples;
   struct {
     std::vector<uint32_t> offset{0}, location;
-    std::vector<uint8_t> flags;
+    std::vector<uint8_t> flags, end;
   } stacks;
   struct {
     std::vector<uint8_t> space, exact;
     std::vector<int32_t> mapping, process;
-    std::vector<uint64_t> address;
+    std::vector<uint64_t> address, extra;
   } locations;
   struct {
     std::vector<std::string> path, buildId;
@@ -80,6 +80,7 @@ class ColumnBuilder {
     uint64_t address;
     int32_t mapping, process;
     uint8_t space, exact;
+    uint64_t extra = 0;
     bool operator==(const Location&) const = default;
   };
   struct ProcessKey {

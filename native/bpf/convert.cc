@@ -182,6 +182,7 @@ Napi::Object fromColumns(Napi::Env env, const Columns& columns) {
   stacks.Set("offset", u32(env, columns.stacks.offset));
   stacks.Set("location", u32(env, columns.stacks.location));
   stacks.Set("flags", u8(env, columns.stacks.flags));
+  stacks.Set("end", u8(env, columns.stacks.end));
   out.Set("stacks", stacks);
 
   auto locations = Napi::Object::New(env);
@@ -190,6 +191,7 @@ Napi::Object fromColumns(Napi::Env env, const Columns& columns) {
   locations.Set("address", u64(env, columns.locations.address));
   locations.Set("exact", u8(env, columns.locations.exact));
   locations.Set("process", i32(env, columns.locations.process));
+  locations.Set("extra", u64(env, columns.locations.extra));
   out.Set("locations", locations);
 
   auto mappings = Napi::Object::New(env);

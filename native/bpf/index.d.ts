@@ -62,9 +62,14 @@ export interface Drained {
      * is left out); bit 2: user part not readable; bit 3: kernel part not readable
      */
     flags: Uint8Array;
+    /** How the user part ends: index into STACK_ENDS (src/profile/types.ts). */
+    end: Uint8Array;
   };
   locations: {
-    /** 0 kernel, 1 file, 2 anonymous executable memory (JIT), 3 no mapping known, 4 vdso/vsyscall */
+    /**
+     * 0 kernel, 1 file, 2 anonymous executable memory (JIT), 3 no mapping known, 4 vdso/vsyscall,
+     * 5 Java interpreted, 6 Java compiled
+     */
     space: Uint8Array;
     /** Row of `mappings`, or -1. */
     mapping: Int32Array;
@@ -72,8 +77,10 @@ export interface Drained {
     address: BigUint64Array;
     /** 1 if this is the exact instruction (leaf, interrupted or faulting), 0 if a return address. */
     exact: Uint8Array;
-    /** For space 2 and 3: row of `processes` whose address it is; -1 else. */
+    /** For space 2, 3, 5 and 6: row of `processes` whose address it is; -1 else. */
     process: Int32Array;
+    /** For space 5 (address is the Method*): the address of the bytecode; 6: what tells the nmethod; 0 else. */
+    extra: BigUint64Array;
   };
   /** Distinct mapped files (build id + path), with one example to open it by. */
   mappings: {

@@ -56,6 +56,7 @@ int Stacks::receive(void* context, void* data, size_t size) {
   // there.
   if (skip == head.kernel_frames) skip = 0;
   stack.flags = head.flags;
+  stack.end = static_cast<uint8_t>(head.end);
   stack.kernel = static_cast<uint8_t>(head.kernel_frames - skip);
   stack.user = head.user_frames;
   size_t n = static_cast<size_t>(stack.kernel) + stack.user;

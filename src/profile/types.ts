@@ -61,6 +61,21 @@ export const REASONS = [
 ] as const;
 export type Reason = (typeof REASONS)[number];
 
+/** How the user part of a stack ends; in the order of `enum sw_end` (bpf/profile/sample.h). */
+export const STACK_ENDS = [
+  'root', // complete: main, a thread's start, a goroutine's
+  'no_user', // a kernel thread: there is none
+  'depth', // deeper than what is kept
+  'no_table', // code without unwind information, or whose table is not there yet
+  'unsupported', // unwind information that the tables cannot express
+  'unreadable', // stack memory could not be read
+  'unmapped', // a return address that is not code: the chain was broken
+  'jit', // code made at run time, of an unknown runtime, without frame pointers
+  'runtime', // a runtime's own structures could not be followed
+  'not_taken', // nothing could be taken at all
+] as const;
+export type StackEnd = (typeof STACK_ENDS)[number];
+
 export interface Matcher {
   name: string;
   op: '=' | '!=' | '=~' | '!~';

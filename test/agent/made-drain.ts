@@ -99,6 +99,7 @@ export function made(drain: MadeDrain): { drained: Drained; symbols: Symbols } {
       offset: offsets(stacks.map(stack => stack.locations.length)),
       location: Uint32Array.from(stacks.flatMap(stack => stack.locations)),
       flags: Uint8Array.from(stacks, stack => stack.flags ?? 0),
+      end: new Uint8Array(stacks.length),
     },
     locations: {
       space: Uint8Array.from(locations, one => one.space),
@@ -106,6 +107,7 @@ export function made(drain: MadeDrain): { drained: Drained; symbols: Symbols } {
       address: BigUint64Array.from(locations, one => one.address),
       exact: new Uint8Array(locations.length),
       process: new Int32Array(locations.length).fill(-1),
+      extra: new BigUint64Array(locations.length),
     },
     mappings: {
       path: mappings.map(one => one.path),

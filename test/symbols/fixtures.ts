@@ -140,6 +140,7 @@ export function question(asked: Asked[]): SymbolInput {
       address: BigUint64Array.from(rows, ({ address }) => BigInt(address)),
       exact: Uint8Array.from(rows, ({ one }) => ((one.exact ?? true) ? 1 : 0)),
       process: Int32Array.from(rows, ({ one, mapping }) => (mapped(one) || one.space === 0 ? -1 : mapping)),
+      extra: new BigUint64Array(rows.length),
     },
     mappings: {
       path: asked.map(one => one.path),

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Unwind tables: how to get from a frame to its caller's, for each place in a file's code. The symbolizer makes
+ * them (symbolizers/src/unwind), native/bpf puts them into the kernel, the unwinder reads them. Included by C
+ * (BPF) and C++; the Rust half states the same layout.
+ *
+ * A table is a B-tree of 4 kB blocks, keyed by file offset: a look-up visits one block for a small library, two
+ * up to 300,000 rows, three beyond. Children are named by block number: within the table as it is made, in the
+ * pool as it is in the kernel.
+ */
+#pragma once
+
+#include <linux/types.h>
+
+#define SW_BLOCK_BYTES 4096
+#define SW_LEAF_ROWS 680
+#define SW_INNER_CHILDREN 511
+/* Levels of the deepest tree: an inner root, inner nodes, leaves. */
+#define SW_TABLE_LEVELS 3
+
+/* Row i holds from base + at[i] up to the next row, the last one up to the next leaf. at[0] is 0. */
+struct sw_leaf {
+  __u32 base;
+  __u16 rows;
+  __u16 unused;
+  __u16 at[SW_LEAF_ROWS];
+  __u32 rule[SW_LEAF_ROWS];
+  __u8 padding[SW_BLOCK_BYTES - 8 - SW_LEAF_ROWS * 6];
+};
+
+/* Child i holds from key[i] up to key[i + 1]. */
+struct sw_inner {
+  __u32 children;
+  __u32 unused;
+  __u32 key[SW_INNER_CHILDREN];
+  __u32 child[SW_INNER_CHILDREN];
+};
+
+/*
+ * A rule, 32 bits. Bits 0 to 3: where the canonical frame address (CFA, the stack pointer before the call) is.
+ *
+ * x86-64: the return address is at CFA - 8. Bits 4 to 15: the caller's frame pointer is at CFA - 8 * this;
+ * 0: it is the same as the callee's.
+ * arm64: bits 4 to 9: the caller's frame pointer is at CFA - 8 * this, or 0: the same; bits 10 to 15: the return
+ * address likewise, 0: it is in the link register.
+ *
+ * Bits 16 to 31, signed: offset in words of 8 bytes. For the two that read memory, bits 16 to 23, signed, are
+ * the offset of what is read, and bits 24 to 31 are added to what was read, both in words.
+ */
+enum sw_rule {
+  SW_RULE_NONE = 0,   /* not code, or code whose rule cannot be said in these terms */
+  SW_RULE_SP = 1,     /* CFA = stack pointer + offset */
+  SW_RULE_FP = 2,     /* CFA = frame pointer + offset */
+  SW_RULE_PLT = 3,    /* CFA = stack pointer + 8, and 8 more from the 11th byte of each 16 on */
+  SW_RULE_SIGNAL = 4, /* the frame that a signal handler returns to: all registers are in memory (ucontext) */
+  SW_RULE_END = 5,    /* the outermost function: nobody called it */
+  SW_RULE_SP_READ = 6, /* CFA = *(stack pointer + offset) + addend */
+  SW_RULE_FP_READ = 7, /* CFA = *(frame pointer + offset) + addend */
+};
+
+#define SW_RULE_KIND(rule) ((rule) & 15)
+#define SW_RULE_FP_SLOT(rule) ((rule) >> 4 & 0xfff)
+#define SW_RULE_OFFSET(rule) ((__s32)(rule) >> 16)
+#define SW_RULE_READ_OFFSET(rule) ((__s32)((rule) << 8) >> 24)
+#define SW_RULE_READ_ADDEND(rule) ((rule) >> 24)
