@@ -90,29 +90,48 @@ static __noinline __u64 sw_rb_find(__u64 mm, __u64 address) {
   return 0;
 }
 
+/* One read for all that is wanted of an area: each costs as much as copying all of it. */
+#define SW_AREA_BYTES 192
+#define SW_AREA_FIELD(bytes, field)                                   \
+  ({                                                                  \
+    __u32 at_ = bpf_core_field_offset(struct vm_area_struct, field);  \
+    at_ <= SW_AREA_BYTES - 8 ? *(__u64 *)((__u8 *)(bytes) + at_) : 0; \
+  })
+
+/* Scratch memory, as it does not fit a program's stack. */
+union sw_area_scratch {
+  __u64 pivot[SW_PIVOTS];
+  __u64 area[SW_AREA_BYTES / 8];
+};
+
+static __always_inline void sw_identify_file(struct file *file, struct sw_file *to) {
+  struct inode *inode = BPF_CORE_READ(file, f_inode);
+  to->inode = BPF_CORE_READ(inode, i_ino);
+  to->generation = BPF_CORE_READ(inode, i_generation);
+  to->device = BPF_CORE_READ(inode, i_sb, s_dev);
+}
+
 /* Fills `area` with what is mapped at `address` in the address space `mm`; false if nothing is. */
-static __noinline bool sw_find_area(__u64 mm, __u64 address, struct sw_area *area, __u64 *pivot) {
-  if (!area) return false;
+static __noinline bool sw_find_area(__u64 mm, __u64 address, struct sw_area *area,
+                                    union sw_area_scratch *scratch) {
+  if (!area || !scratch) return false;
   area->kind = SW_AREA_NONE;
   area->start = area->end = 0;
-  struct vm_area_struct *found;
+  __u64 found;
   if (bpf_core_field_exists(struct mm_struct, mm_mt))
-    found = (void *)sw_maple_find(mm, address, pivot);
+    found = sw_maple_find(mm, address, scratch->pivot);
   else
-    found = (void *)sw_rb_find(mm, address);
-  if (!found || (__u64)BPF_CORE_READ(found, vm_mm) != mm) return false;
-  __u64 start = BPF_CORE_READ(found, vm_start), end = BPF_CORE_READ(found, vm_end);
-  if (address < start || address >= end) return false;
+    found = sw_rb_find(mm, address);
+  if (!found || bpf_probe_read_kernel(scratch->area, SW_AREA_BYTES, (void *)found)) return false;
+  __u64 start = SW_AREA_FIELD(scratch->area, vm_start), end = SW_AREA_FIELD(scratch->area, vm_end);
+  if (SW_AREA_FIELD(scratch->area, vm_mm) != mm || address < start || address >= end) return false;
   area->start = start;
   area->end = end;
-  if (!(BPF_CORE_READ(found, vm_flags) & SW_VM_EXEC)) return true;
-  area->offset = BPF_CORE_READ(found, vm_pgoff) << sw_page_shift;
-  struct file *file = BPF_CORE_READ(found, vm_file);
+  if (!(SW_AREA_FIELD(scratch->area, vm_flags) & SW_VM_EXEC)) return true;
+  area->offset = SW_AREA_FIELD(scratch->area, vm_pgoff) << sw_page_shift;
+  struct file *file = (void *)SW_AREA_FIELD(scratch->area, vm_file);
   if (file) {
-    struct inode *inode = BPF_CORE_READ(file, f_inode);
-    area->file.inode = BPF_CORE_READ(inode, i_ino);
-    area->file.generation = BPF_CORE_READ(inode, i_generation);
-    area->file.device = BPF_CORE_READ(inode, i_sb, s_dev);
+    sw_identify_file(file, &area->file);
     area->kind = SW_AREA_FILE;
   } else if ((__u64)BPF_CORE_READ((struct mm_struct *)mm, context.vdso) == start) {
     area->offset = 0;

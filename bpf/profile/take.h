@@ -43,7 +43,10 @@ static __always_inline bool sw_set_out(struct sw_walk *walk, struct task_struct 
   walk->window = sw_control_value(SW_CONTROL_WINDOW);
   walk->exact = !syscall;
   walk->first = 1;
-  walk->area.start = walk->area.end = 0;
+  walk->guessed = 0;
+  walk->here.area.start = walk->here.area.end = 0;
+  walk->here.area.kind = SW_AREA_NONE;
+  walk->before.area.start = walk->before.area.end = 0;
   if (!syscall) walk->stack.head.flags |= SW_USER_EXACT;
   if (walk->mm && !SW_REGS_32_BIT(regs)) return true;
   walk->stack.head.flags |= SW_USER_UNREADABLE;
@@ -53,6 +56,7 @@ static __always_inline bool sw_set_out(struct sw_walk *walk, struct task_struct 
 
 static __always_inline void sw_arrive(struct sw_walk *walk) {
   walk->stack.head.user_frames = walk->words <= SW_MAX_USER ? walk->words : SW_MAX_USER;
+  if (walk->guessed && walk->stack.head.end == SW_END_ROOT) walk->stack.head.end = SW_END_NO_TABLE;
   if (walk->stack.head.end != SW_END_ROOT) walk->stack.head.flags |= SW_USER_TRUNCATED;
 }
 

@@ -20,6 +20,11 @@
 
 #define SW_ADDRESS_BITS ((1ull << SW_TAG_SHIFT) - 1)
 
+struct sw_place {
+  struct sw_area area;
+  struct sw_table table;
+};
+
 /* A walk along one stack; in per-CPU memory, as it does not fit a program's stack. */
 struct sw_walk {
   struct sw_stack stack;
@@ -30,12 +35,13 @@ struct sw_walk {
   __u32 words; /* so far */
   __u32 tgid;
   __u32 window;
-  __u8 exact; /* pc is the very instruction, not a return address */
-  __u8 first; /* the leaf */
-  __u8 unused[6];
-  struct sw_area area; /* that pc was in last */
-  struct sw_table table;
-  __u64 pivot[SW_PIVOTS];
+  __u8 exact;   /* pc is the very instruction, not a return address */
+  __u8 first;   /* the leaf */
+  __u8 guessed; /* went by frame pointers where a table may tell otherwise */
+  __u8 unused[5];
+  struct sw_place here;   /* that pc was in last */
+  struct sw_place before; /* calls go to and fro: libraries call back */
+  union sw_area_scratch scratch;
 };
 
 static __always_inline void sw_push(struct sw_walk *walk, __u64 word) {
@@ -55,18 +61,17 @@ static __always_inline int sw_stop(struct sw_walk *walk, enum sw_end end) {
   return 1;
 }
 
-/* The table of the file that walk->area is of; asks user space for it if there is none. */
+/* The table of the file that walk->here is of; asks user space for it if there is none. */
 static __noinline void sw_find_table(struct sw_walk *walk) {
   if (!walk) return;
-  walk->table.state = SW_TABLE_NONE;
-  struct sw_file file = walk->area.file;
+  struct sw_file file = walk->here.area.file;
   struct sw_table *known = bpf_map_lookup_elem(&sw_files, &file);
   if (known) {
     if (known->used != walk->window) known->used = walk->window;
-    walk->table = *known;
+    walk->here.table = *known;
     return;
   }
-  walk->table.state = SW_TABLE_WANTED;
+  walk->here.table.state = SW_TABLE_WANTED;
   struct sw_table wanted = {.state = SW_TABLE_WANTED, .used = walk->window};
   long error = bpf_map_update_elem(&sw_files, &file, &wanted, BPF_NOEXIST);
   if (error == -17) return; /* EEXIST: another CPU was first */
@@ -76,9 +81,9 @@ static __noinline void sw_find_table(struct sw_walk *walk) {
   }
   struct sw_wanted record = {
       .file = file,
-      .start = walk->area.start,
-      .end = walk->area.end,
-      .offset = walk->area.offset,
+      .start = walk->here.area.start,
+      .end = walk->here.area.end,
+      .offset = walk->here.area.offset,
       .tgid = walk->tgid,
   };
   if (bpf_ringbuf_output(&sw_wanted_tables, &record, sizeof(record), BPF_RB_NO_WAKEUP)) {
@@ -87,10 +92,30 @@ static __noinline void sw_find_table(struct sw_walk *walk) {
   }
 }
 
+static __always_inline bool sw_within(const struct sw_area *area, __u64 place) {
+  return place >= area->start && place < area->end;
+}
+
+/* Makes walk->here what `place` is in. */
+static __noinline void sw_go_to(struct sw_walk *walk, __u64 place) {
+  if (!walk) return;
+  struct sw_place left = walk->here;
+  if (sw_within(&walk->before.area, place)) {
+    walk->here = walk->before;
+    walk->before = left;
+    return;
+  }
+  walk->before = left;
+  walk->here.table.state = SW_TABLE_NONE;
+  sw_find_area(walk->mm, place, &walk->here.area, &walk->scratch);
+  if (walk->here.area.kind == SW_AREA_FILE || walk->here.area.kind == SW_AREA_VDSO) sw_find_table(walk);
+}
+
 /* The caller by frame pointers: {caller's frame pointer, return address} at the frame pointer. */
 static __always_inline int sw_by_frame_pointer(struct sw_walk *walk, enum sw_end otherwise,
                                                struct task_struct *other) {
-  if (!walk->fp) return sw_stop(walk, walk->first ? otherwise : SW_END_ROOT);
+  if (otherwise == SW_END_NO_TABLE) walk->guessed = 1;
+  if (!walk->fp) return sw_stop(walk, otherwise);
   __u64 record[2];
   if (walk->fp < walk->sp || (walk->fp & 7)) return sw_stop(walk, otherwise);
   if (!sw_read(record, sizeof(record), walk->fp, other)) return sw_stop(walk, otherwise);
@@ -192,12 +217,10 @@ static __always_inline int sw_step(struct sw_walk *walk, struct task_struct *oth
   if (!pc) return sw_stop(walk, walk->first ? SW_END_UNMAPPED : SW_END_ROOT);
   /* A return address can be the first of the next function: what called is in front of it. */
   __u64 place = walk->exact ? pc : pc - 1;
-  if (place < walk->area.start || place >= walk->area.end) {
-    sw_find_area(walk->mm, place, &walk->area, walk->pivot);
-    walk->table.state = SW_TABLE_NONE;
-    if (walk->area.kind == SW_AREA_FILE || walk->area.kind == SW_AREA_VDSO) sw_find_table(walk);
-  }
-  bool code = walk->area.kind != SW_AREA_NONE;
+  if (!sw_within(&walk->here.area, place)) sw_go_to(walk, place);
+  struct sw_area *area = &walk->here.area;
+  struct sw_table *table = &walk->here.table;
+  bool code = area->kind != SW_AREA_NONE;
   if (!code && !walk->first) return sw_stop(walk, SW_END_UNMAPPED);
   if (walk->words >= SW_MAX_USER) return sw_stop(walk, SW_END_DEPTH);
   __u64 tag = walk->exact && !walk->first ? SW_TAG_EXACT : SW_TAG_ADDRESS;
@@ -206,13 +229,11 @@ static __always_inline int sw_step(struct sw_walk *walk, struct task_struct *oth
 
   walk->exact = 0; /* but for what a signal interrupted */
   int stop;
-  if (walk->table.state == SW_TABLE_READY)
-    stop = sw_by_rule(
-        walk, sw_rule_at(walk->table.root, walk->table.levels, place - walk->area.start + walk->area.offset),
-        other);
-  else
+  if (table->state == SW_TABLE_READY)
     stop =
-        sw_by_frame_pointer(walk, walk->area.kind == SW_AREA_ANONYMOUS ? SW_END_JIT : SW_END_NO_TABLE, other);
+        sw_by_rule(walk, sw_rule_at(table->root, table->levels, place - area->start + area->offset), other);
+  else
+    stop = sw_by_frame_pointer(walk, area->kind == SW_AREA_ANONYMOUS ? SW_END_JIT : SW_END_NO_TABLE, other);
   walk->first = 0;
   return stop;
 }
