@@ -108,7 +108,8 @@ static __noinline void sw_go_to(struct sw_walk *walk, __u64 place) {
   walk->before = left;
   walk->here.table.state = SW_TABLE_NONE;
   sw_find_area(walk->mm, place, &walk->here.area, &walk->scratch);
-  if (walk->here.area.kind == SW_AREA_FILE || walk->here.area.kind == SW_AREA_VDSO) sw_find_table(walk);
+  bool file = walk->here.area.kind == SW_AREA_FILE || walk->here.area.kind == SW_AREA_VDSO;
+  if (file && sw_unwinds) sw_find_table(walk);
 }
 
 /* The caller by frame pointers: {caller's frame pointer, return address} at the frame pointer. */
