@@ -201,8 +201,8 @@ static __always_inline int sw_by_rule(struct sw_walk *walk, __u32 rule, struct t
       return sw_stop(walk, SW_END_UNSUPPORTED);
     }
     if (slot) {
-      if (!sw_read(&record[0], sizeof(record[0]), frame - 8ull * slot, other))
-        return sw_stop(walk, SW_END_UNREADABLE);
+      __u64 saved = slot == SW_FP_SLOT_AT_FP ? walk->fp : frame - 8ull * slot;
+      if (!sw_read(&record[0], sizeof(record[0]), saved, other)) return sw_stop(walk, SW_END_UNREADABLE);
       walk->fp = record[0];
     }
   }
