@@ -45,6 +45,16 @@ impl Answer {
                 name
             }
         };
+        self.push(name, system_name, &frame);
+    }
+
+    /// A frame that is shown as `name`, whatever its system name looks like.
+    pub fn named(&mut self, name: &str, frame: Frame) {
+        let (name, system_name) = (self.strings.id(name), self.strings.id(frame.system_name));
+        self.push(name, system_name, &frame);
+    }
+
+    fn push(&mut self, name: u32, system_name: u32, frame: &Frame) {
         let file = self.strings.id(frame.file);
         self.frames.push([name, system_name, file, frame.line]);
         if let Some(count) = self.counts.last_mut() {
@@ -61,6 +71,13 @@ impl Answer {
             let none = self.strings.id("");
             self.frames.push([name, name, none, 0]);
         }
+    }
+
+    /// Name, file and line, where the last row has one frame.
+    #[cfg(test)]
+    pub fn only_frame(&self) -> Option<(&str, &str, u32)> {
+        let [name, _, file, line] = *self.frames.last().filter(|_| self.counts.last() == Some(&1))?;
+        Some((self.strings.text(name), self.strings.text(file), line))
     }
 
     /// Rows, frames, strings, bytes; counts; the frames' four columns; string ends; the strings.
@@ -89,6 +106,12 @@ struct Strings {
 }
 
 impl Strings {
+    #[cfg(test)]
+    fn text(&self, id: u32) -> &str {
+        let start = id.checked_sub(1).map_or(0, |before| self.ends[before as usize]);
+        std::str::from_utf8(&self.bytes[start as usize..self.ends[id as usize] as usize]).unwrap()
+    }
+
     fn id(&mut self, text: &str) -> u32 {
         if let Some(id) = self.ids.get(text) {
             return *id;

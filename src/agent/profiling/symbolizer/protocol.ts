@@ -14,6 +14,7 @@ export const QUESTION = {
   lookup: 6,
   close: 7,
   unwind: 8,
+  openJitDump: 11,
 } as const;
 
 export const STATUS = { ok: 0, notItsOwn: 1, damaged: 2, noFile: 3, notElf: 4 } as const;
