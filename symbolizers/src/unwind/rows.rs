@@ -62,6 +62,13 @@ impl Rows {
         }
     }
 
+    /// Ends the range earlier.
+    pub fn cut(&mut self, end: u32) {
+        if let Some(range) = self.ranges.last_mut() {
+            range.end = range.end.min(end);
+        }
+    }
+
     /// Disjoint and ascending, each range closed by a gap. None if there were too many.
     ///
     /// Where ranges overlap, the one that begins later wins, and of two that begin at one place the later one of the
@@ -176,7 +183,9 @@ mod tests {
     const B: Rule = Rule(0x0002_0001);
     const C: Rule = Rule(0x0003_0001);
 
-    fn rows(ranges: &[(u32, u32, &[(u32, Rule)])]) -> Flat {
+    type Range<'a> = (u32, u32, &'a [(u32, Rule)]);
+
+    fn rows(ranges: &[Range]) -> Flat {
         let mut rows = Rows::default();
         for (start, end, pushed) in ranges {
             rows.begin(*start, *end);

@@ -102,7 +102,7 @@ fn put16(blocks: &mut [u8], block: u32, at: usize, value: u16) {
 #[cfg(test)]
 pub mod tests {
     use super::{Row, Tree, BLOCK, INNER_CHILD, INNER_CHILDREN, INNER_KEY, LEAF_AT, LEAF_ROWS, LEAF_RULE};
-    use crate::unwind::Rule;
+    use crate::unwind::rule::Rule;
 
     fn word(tree: &Tree, block: u32, at: usize) -> u32 {
         let at = block as usize * BLOCK + at;
