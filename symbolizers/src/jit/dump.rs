@@ -6,7 +6,7 @@ use std::io::{self, BufReader, Read, Seek};
 
 use super::ranges::Ranges;
 use super::MAX_BYTES;
-use crate::answer::{Answer, Frame};
+use crate::answer::{Answer, Frame, Naming};
 
 /// `JiTD` as a 32-bit number in the byte order of the machine that wrote it.
 const MAGIC: u32 = 0x4a69_5444;
@@ -188,7 +188,8 @@ impl JitDump {
         let line = place.checked_sub(1).map(|at| own[at]).filter(|_| lines);
         let (file, line) = line.map_or(("", 0), |line| (&*self.files[line.file as usize], line.line));
         answer.begin();
-        answer.named(name, Frame { system_name: name, file, line });
+        let frame = Frame { system_name: name, file, line, start_line: 0, naming: Naming::Linker };
+        answer.named(name, frame);
     }
 }
 

@@ -90,6 +90,7 @@ export interface LookupAnswer {
   systemName: Uint32Array;
   file: Uint32Array;
   line: Uint32Array;
+  startLine: Uint32Array;
   strings: string[];
 }
 
@@ -112,6 +113,7 @@ export function decodeLookup(payload: Uint8Array): LookupAnswer {
     systemName: column(frames),
     file: column(frames),
     line: column(frames),
+    startLine: column(frames),
   };
   const ends = column(strings);
   const text = Buffer.from(payload.buffer, at, payload.byteOffset + payload.byteLength - at);

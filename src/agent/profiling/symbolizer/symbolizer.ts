@@ -323,6 +323,7 @@ export class Symbolizer implements SymbolSource {
             strings[answer.systemName[at]!]!,
             strings[answer.file[at]!]!,
             answer.line[at]!,
+            answer.startLine[at]!,
           );
       }
       frame = end;
