@@ -62,7 +62,7 @@ static __always_inline void *sw_block(__u32 number) {
 }
 
 /* The rule for a file offset. Search by halves: of 680 rows, ten comparisons. */
-static __noinline __u32 sw_rule_at(__u32 block, __u32 levels, __u64 offset) {
+__noinline __u32 sw_rule_at(__u32 block, __u32 levels, __u64 offset) {
   for (int level = 1; level < SW_TABLE_LEVELS; level++) {
     if (levels <= 1) break;
     levels--;
