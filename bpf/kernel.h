@@ -147,7 +147,7 @@ struct pt_regs {
 #define SW_REGS_SP(regs) BPF_CORE_READ(regs, sp)
 #define SW_REGS_FP(regs) BPF_CORE_READ(regs, bp)
 #define SW_REGS_LR(regs) 0
-#define SW_REGS_BYTECODE(regs) BPF_CORE_READ(regs, r13) /* HotSpot's interpreter: the next bytecode */
+#define SW_REGS_BYTECODE(regs) BPF_CORE_READ(regs, r13)        /* HotSpot's interpreter: the next bytecode */
 #define SW_REGS_32_BIT(regs) (BPF_CORE_READ(regs, cs) == 0x23) /* __USER32_CS */
 #elif defined(__TARGET_ARCH_arm64)
 struct pt_regs {

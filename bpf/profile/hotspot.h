@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * One step from a frame of code that a HotSpot JVM generated to its caller's. Such code has no unwind tables; each
- * piece of it, a blob, has a header with the size of its frame, and what is done with the stack in between is known.
- * docs/java.md tells the shapes of frames.
+ * One step from a frame of code that a HotSpot JVM generated to its caller's. Such code has no unwind tables;
+ * each piece of it, a blob, has a header with the size of its frame, and what is done with the stack in
+ * between is known. docs/java.md tells the shapes of frames.
  *
- * Nothing that is read can be trusted to be what it should: a step either finds what only a right frame has, or
- * fails.
+ * Nothing that is read can be trusted to be what it should: a step either finds what only a right frame has,
+ * or fails.
  */
 #pragma once
 
@@ -58,7 +58,8 @@ __noinline int sw_is_java(const struct sw_jvm *jvm, __u64 pc) {
 }
 
 /* The start of the blob that pc is in; 0 if there is none. */
-static __always_inline __u64 sw_java_blob_start(const struct sw_jvm *jvm, __u64 pc, struct task_struct *other) {
+static __always_inline __u64 sw_java_blob_start(const struct sw_jvm *jvm, __u64 pc,
+                                                struct task_struct *other) {
   struct sw_jvm_heap heap = {};
   if (!jvm || !sw_java_heap(jvm, pc, &heap)) return 0;
   __u32 shift = jvm->segment_shift & 31;
@@ -82,7 +83,7 @@ static __always_inline __u64 sw_java_place(__u64 start, __u16 member, bool offse
 }
 
 static __always_inline bool sw_java_blob(const struct sw_jvm *jvm, __u64 pc, struct sw_blob *blob,
-                                    struct task_struct *other) {
+                                         struct task_struct *other) {
   if (!jvm || !blob) return false;
   __u64 start = sw_java_blob_start(jvm, pc, other), name = 0, text = 0;
   if (!start) return false;
@@ -134,7 +135,8 @@ struct sw_call_site {
   __u8 before[16];
 };
 
-/* What call stands in front of a return address. Those into the interpreter are pushed, not left by a call. */
+/* What call stands in front of a return address. Those into the interpreter are pushed, not left by a call.
+ */
 __noinline int sw_java_call_kind(const struct sw_call_site *site, const struct sw_jvm *jvm) {
   if (!site || !jvm) return SW_CALL_NONE;
   const __u8 *code = site->before;
@@ -151,10 +153,10 @@ __noinline int sw_java_call_kind(const struct sw_call_site *site, const struct s
   return SW_CALL_NONE;
 }
 
-/* Whether the word at `address` is the return address of a call that this JVM's code made; SW_CALL_HERE: of a call of
- * the blob, as the instruction in front of it says. */
+/* Whether the word at `address` is the return address of a call that this JVM's code made; SW_CALL_HERE: of a
+ * call of the blob, as the instruction in front of it says. */
 static __always_inline int sw_java_call(const struct sw_jvm *jvm, const struct sw_blob *blob, __u64 address,
-                                   struct task_struct *other) {
+                                        struct task_struct *other) {
   struct sw_call_site site = {};
   if (!jvm || !blob) return SW_CALL_NONE;
   if (!sw_read(&site.to, sizeof(site.to), address, other) || !sw_is_java(jvm, site.to)) return SW_CALL_NONE;
@@ -206,7 +208,8 @@ __noinline int sw_java_epilogue(const struct sw_code *code) {
   const __u8 ret = 0xc3;
   if (b[0] == 0x5d) return SW_SHAPE_SAVED; /* pop rbp */
   if (b[0] == ret || b[0] == 0xc2) return SW_SHAPE_RETURN;
-  /* A poll between pop and ret: test [rip + x], eax; test [reg], eax, also with the load of the register; … */
+  /* A poll between pop and ret: test [rip + x], eax; test [reg], eax, also with the load of the register; …
+   */
   if (b[0] == 0x85 && b[1] == 0x05 && b[6] == ret) return SW_SHAPE_RETURN;
   if (b[0] == 0x41 && b[1] == 0x85 && b[3] == ret) return SW_SHAPE_RETURN;
   if (b[0] == 0x4d && b[1] == 0x8b && b[4] == 0x41 && b[5] == 0x85 && b[7] == ret) return SW_SHAPE_RETURN;
@@ -220,9 +223,10 @@ __noinline int sw_java_epilogue(const struct sw_code *code) {
   return SW_SHAPE_WHOLE;
 }
 
-/* Fills `frame` if the frame of a compiled method is not there yet, or not any more, at this very instruction. */
+/* Fills `frame` if the frame of a compiled method is not there yet, or not any more, at this very
+ * instruction. */
 static __always_inline bool sw_java_incomplete(const struct sw_blob *blob, __u64 pc, __u64 sp,
-                                          struct sw_java_frame *frame, struct task_struct *other) {
+                                               struct sw_java_frame *frame, struct task_struct *other) {
   struct sw_code code = {};
   if (!blob || !frame) return false;
   if (!sw_read(&code, sizeof(code), pc - sizeof(code.before), other)) return false;
@@ -237,7 +241,7 @@ static __always_inline bool sw_java_incomplete(const struct sw_blob *blob, __u64
 
 /* The frame of a blob whose header tells its size. */
 static __always_inline bool sw_java_sized(const struct sw_jvm *jvm, const struct sw_blob *blob, __u64 sp,
-                                     struct sw_java_frame *frame, struct task_struct *other) {
+                                          struct sw_java_frame *frame, struct task_struct *other) {
   if (!jvm || !blob || !frame || !blob->frame_bytes) return false;
   __u64 cfa = sp + blob->frame_bytes, to = 0;
   if (!sw_read(&to, sizeof(to), cfa - 8, other)) return false;
@@ -253,13 +257,13 @@ static __always_inline bool sw_java_sized(const struct sw_jvm *jvm, const struct
 }
 
 /*
- * The frame of a stub that was interrupted. Stubs do with the stack what they like: the return address is the word
- * that follows a call of this very stub. Where the frame pointer says, else on top, else further up; and if there
- * is none, as after a call that went through a register, the first one of any call.
+ * The frame of a stub that was interrupted. Stubs do with the stack what they like: the return address is the
+ * word that follows a call of this very stub. Where the frame pointer says, else on top, else further up; and
+ * if there is none, as after a call that went through a register, the first one of any call.
  */
 static __always_inline bool sw_java_leaf_stub(const struct sw_jvm *jvm, const struct sw_blob *blob,
-                                         struct sw_walk *walk, struct sw_java_frame *frame,
-                                         struct task_struct *other) {
+                                              struct sw_walk *walk, struct sw_java_frame *frame,
+                                              struct task_struct *other) {
   if (!jvm || !blob || !walk || !frame) return false;
   __u64 sp = walk->sp, fp = walk->fp;
   bool framed = fp >= sp && fp - sp < SW_JVM_MAX_FRAME && !(fp & 7);
@@ -288,12 +292,12 @@ static __always_inline bool sw_java_leaf_stub(const struct sw_jvm *jvm, const st
 }
 
 /*
- * An interpreted frame, by the frame pointer: the saved one, and below it the caller's stack pointer, and the method
- * with its place in it. A method that is just being entered has no frame yet: then its caller's is taken for it, if
- * that is interpreted. False if there is no such frame.
+ * An interpreted frame, by the frame pointer: the saved one, and below it the caller's stack pointer, and the
+ * method with its place in it. A method that is just being entered has no frame yet: then its caller's is
+ * taken for it, if that is interpreted. False if there is no such frame.
  */
 static __always_inline bool sw_java_interpreted(struct sw_walk *walk, const struct sw_jvm *jvm,
-                                           struct task_struct *other) {
+                                                struct task_struct *other) {
   __u64 frame[5]; /* method, …, caller's stack pointer, saved frame pointer, return address */
   __u64 bytecode = 0, constant = 0;
   __u16 size = 0;
@@ -335,7 +339,7 @@ static __always_inline __u64 sw_java_original(const struct sw_jvm *jvm, const st
 
 /* The frame of generated code that is not interpreted. */
 static __always_inline bool sw_java_generated(struct sw_walk *walk, const struct sw_jvm *jvm,
-                                         struct task_struct *other) {
+                                              struct task_struct *other) {
   struct sw_blob blob = {};
   struct sw_java_frame frame = {};
   if (!walk || !jvm) return false;
@@ -365,7 +369,8 @@ static __always_inline bool sw_java_generated(struct sw_walk *walk, const struct
   walk->pc = to;
   walk->sp = frame.cfa;
   walk->fp = fp;
-  /* At the entry of an interpreted method its parameters are on top, and the caller's stack pointer is kept. */
+  /* At the entry of an interpreted method its parameters are on top, and the caller's stack pointer is kept.
+   */
   if (walk->first && pc >= jvm->interpreter && pc < jvm->interpreter_end && walk->bytecode > walk->sp &&
       walk->bytecode - walk->sp < SW_JVM_MAX_FRAME)
     walk->sp = walk->bytecode;
@@ -373,7 +378,8 @@ static __always_inline bool sw_java_generated(struct sw_walk *walk, const struct
 }
 
 /* Adds the frame at walk->pc, which is in code of this JVM, and goes on to its caller, as sw_step. */
-static __always_inline int sw_java_step(struct sw_walk *walk, const struct sw_jvm *jvm, struct task_struct *other) {
+static __always_inline int sw_java_step(struct sw_walk *walk, const struct sw_jvm *jvm,
+                                        struct task_struct *other) {
   if (!walk || !jvm) return 1;
   if (walk->words + 2 > SW_MAX_USER) return sw_stop(walk, SW_END_DEPTH);
   bool interpreted = walk->pc >= jvm->interpreter && walk->pc < jvm->interpreter_end;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What the unwinder knows of a Java virtual machine (HotSpot): where its generated code is, and where members of its
- * structures are in this version. The symbolizer makes it from what the JVM tells of itself
- * (symbolizers/src/java/description.rs states the same layout); native/bpf puts it into the kernel, by process.
- * Included by C (BPF) and C++.
+ * What the unwinder knows of a Java virtual machine (HotSpot): where its generated code is, and where members
+ * of its structures are in this version. The symbolizer makes it from what the JVM tells of itself
+ * (symbolizers/src/java/description.rs states the same layout); native/bpf puts it into the kernel, by
+ * process. Included by C (BPF) and C++.
  */
 #pragma once
 
@@ -18,7 +18,8 @@
 struct sw_jvm_heap {
   __u64 low;
   __u64 high;
-  __u64 segments; /* a byte for each segment: how many to go back towards its block's first; 0 there, 255: free */
+  __u64 segments; /* a byte for each segment: how many to go back towards its block's first; 0 there, 255:
+                     free */
 };
 
 enum sw_jvm_flag {

@@ -30,7 +30,7 @@ struct sw_place {
 struct sw_walk {
   struct sw_stack stack;
   __u64 pc, sp, fp;
-  __u64 lr; /* arm64: the link register, while it is known; 0: no longer */
+  __u64 lr;       /* arm64: the link register, while it is known; 0: no longer */
   __u64 bytecode; /* of an interpreted Java leaf, if it is one */
   __u64 mm;
   __u64 start; /* of the process, in ticks */

@@ -168,8 +168,7 @@ class Profiler : public Napi::ObjectWrap<Profiler> {
   }
 
   Napi::Value wantedRuntimes(const Napi::CallbackInfo& info) {
-    return fromWanted(info.Env(),
-                      recorder_ ? recorder_->takeWantedRuntimes() : std::vector<WantedRuntime>());
+    return fromWanted(info.Env(), recorder_ ? recorder_->takeWantedRuntimes() : std::vector<WantedRuntime>());
   }
 
   Napi::Value setRuntime(const Napi::CallbackInfo& info) {

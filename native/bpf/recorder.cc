@@ -205,7 +205,8 @@ Memory Recorder::memory() {
   if (std::unique_lock lock(mutex_, std::try_to_lock); lock.owns_lock() && tables_)
     std::tie(tableStats_, runtimeCount_, runtimesRefused_) =
         std::make_tuple(tables_->stats(), runtimes_->described(), runtimes_->refused());
-  return {mapBytes_ + tableStats_.bytes, userBytes_, processCount_, tableStats_, runtimeCount_, runtimesRefused_};
+  return {
+      mapBytes_ + tableStats_.bytes, userBytes_, processCount_, tableStats_, runtimeCount_, runtimesRefused_};
 }
 
 void Recorder::close() {

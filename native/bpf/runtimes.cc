@@ -41,7 +41,8 @@ void Runtimes::see(uint32_t pid, Processes& processes) {
     auto known = byPid_.find(pid);
     if (known != byPid_.end()) {
       // The same number may be another process, or the process may have gone on to another program.
-      if (known->second.wanted.mapping.start == mapping.start && known->second.wanted.file.inode == file.inode)
+      if (known->second.wanted.mapping.start == mapping.start &&
+          known->second.wanted.file.inode == file.inode)
         return;
       bpf_map_delete_elem(map_, &pid);
       byPid_.erase(known);

@@ -300,7 +300,8 @@ impl Server {
 
 /// Five words each: kind, address, extra.
 fn java_questions(bytes: &[u8]) -> Vec<Question> {
-    let question = |words: &[u8]| Question { kind: number(words, 0), address: long(words, 4), extra: long(words, 12) };
+    let question =
+        |words: &[u8]| Question { kind: number(words, 0), address: long(words, 4), extra: long(words, 12) };
     bytes.chunks_exact(20).map(question).collect()
 }
 

@@ -129,7 +129,8 @@ fn tables(memory: &Memory, layout: &Layout, blob: &Blob) -> Option<Tables> {
     };
     let within = |(start, end): (u64, u64)| limit.0 <= start && start <= end && end <= limit.1;
     let sound = |(start, end): (u64, u64)| start <= end && end - start <= MAX_BYTES;
-    (within(tables.pcs) && within(tables.scopes) && sound(tables.pcs) && sound(tables.metadata)).then_some(tables)
+    (within(tables.pcs) && within(tables.scopes) && sound(tables.pcs) && sound(tables.metadata))
+        .then_some(tables)
 }
 
 fn list_of_metadata(memory: &Memory, metadata: &Metadata, base: u64) -> Option<(u64, u64)> {

@@ -81,8 +81,16 @@ pub enum DebugInfo {
 
 pub enum Metadata {
     /// From the start of the data.
-    InData { data: Slot, metadata: Slot, size: Slot },
-    Mutable { memory: Slot, bytes: Slot, relocations: Slot },
+    InData {
+        data: Slot,
+        metadata: Slot,
+        size: Slot,
+    },
+    Mutable {
+        memory: Slot,
+        bytes: Slot,
+        relocations: Slot,
+    },
 }
 
 pub struct Method {
@@ -139,11 +147,13 @@ impl Layout {
             Some(begin) => (Place::Pointer(begin), Place::Pointer(slot("CodeBlob::_code_end")?)),
             None => {
                 // Also in JDK 8: code ends where the data of the blob begins.
-                (Place::Offset(slot("CodeBlob::_code_offset")?), Place::Offset(slot("CodeBlob::_data_offset")?))
+                (
+                    Place::Offset(slot("CodeBlob::_code_offset")?),
+                    Place::Offset(slot("CodeBlob::_data_offset")?),
+                )
             }
         };
         Some(Self {
-
             encoding: Encoding { excluded: u8::from(version >= 20) },
             code: code_cache(memory, structs)?,
             blob: Blob {
@@ -163,9 +173,12 @@ impl Layout {
                 name: slot("ConstMethod::_name_index")?,
                 signature: slot("ConstMethod::_signature_index")?,
                 flags: structs.any(&["ConstMethod::_flags", "ConstMethod::_flags._flags"])?,
-                has_lines: ["ConstMethod::_has_linenumber_table", "ConstMethodFlags::_misc_has_linenumber_table"]
-                    .iter()
-                    .find_map(|name| structs.constant(name))? as u64,
+                has_lines: [
+                    "ConstMethod::_has_linenumber_table",
+                    "ConstMethodFlags::_misc_has_linenumber_table",
+                ]
+                .iter()
+                .find_map(|name| structs.constant(name))? as u64,
                 bytecode: structs.size("ConstMethod")?,
             },
             pool: Pool {
@@ -249,7 +262,8 @@ fn code_cache(memory: &Memory, structs: &Structs) -> Option<CodeCache> {
 fn nmethod(structs: &Structs) -> Option<Nmethod> {
     let slot = |name: &str| structs.slot(name);
     let outside = slot("nmethod::_immutable_data");
-    let deopt = match structs.any(&["CompiledMethod::_deopt_handler_begin", "nmethod::_deopt_handler_begin"]) {
+    let deopt = match structs.any(&["CompiledMethod::_deopt_handler_begin", "nmethod::_deopt_handler_begin"])
+    {
         Some(begin) => (
             Place::Pointer(begin),
             structs

@@ -24,7 +24,7 @@ use structs::Structs;
 use stubs::Stubs;
 use symbols::{Symbols, STUBS};
 
-use crate::answer::{Answer, Frame};
+use crate::answer::{Answer, Frame, Naming};
 
 /// One frame that is asked about, as the unwinder found it.
 pub struct Question {
@@ -118,9 +118,8 @@ impl Jvm {
         if blob.compile_id.is_some() {
             return compiled::frames(&self.memory, &self.layout, blob, address);
         }
-        let stub = self
-            .stub_list
-            .and_then(|list| self.stubs.find(&self.memory, &self.layout.code, list, address));
+        let stub =
+            self.stub_list.and_then(|list| self.stubs.find(&self.memory, &self.layout.code, list, address));
         let name = stub.unwrap_or(&blob.name).to_owned();
         Some(vec![Named { system_name: name.clone(), name, file: String::new(), line: 0 }])
     }
@@ -128,7 +127,7 @@ impl Jvm {
 
 fn push(answer: &mut Answer, frames: &[Named]) {
     answer.begin();
-    for frame in frames {
-        answer.named(&frame.name, Frame { system_name: &frame.system_name, file: &frame.file, line: frame.line });
+    for Named { name, system_name, file, line } in frames {
+        answer.named(name, Frame { system_name, file, line: *line, start_line: 0, naming: Naming::Linker });
     }
 }

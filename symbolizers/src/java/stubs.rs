@@ -39,7 +39,8 @@ impl Stubs {
 fn read(memory: &Memory, code: &CodeCache, head: u64) -> Option<BTreeMap<u64, (u64, String)>> {
     let bounds = |stub: u64, at: u64| {
         let (start, end) = (memory.u64(stub.checked_add(at)?)?, memory.u64(stub.checked_add(at + 8)?)?);
-        (code.heap(start)?.low <= start && start < end && end <= code.heap(start)?.high).then_some((start, end))
+        (code.heap(start)?.low <= start && start < end && end <= code.heap(start)?.high)
+            .then_some((start, end))
     };
     // The newest may still be generated: its end is not known.
     let first = memory.u64(head)?;

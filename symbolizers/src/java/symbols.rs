@@ -18,7 +18,9 @@ impl Symbols {
     pub fn read(data: &[u8]) -> io::Result<Self> {
         let invalid = |error| io::Error::new(io::ErrorKind::InvalidData, error);
         let file = File::parse(data).map_err(invalid)?;
-        let exported = file.dynamic_symbols().filter(|symbol| symbol.name().is_ok_and(|name| name.starts_with(EXPORTED)));
+        let exported = file
+            .dynamic_symbols()
+            .filter(|symbol| symbol.name().is_ok_and(|name| name.starts_with(EXPORTED)));
         let stubs = file.symbols().filter(|symbol| symbol.name() == Ok(STUBS));
         let named = |symbol: object::Symbol| Some((symbol.name().ok()?.to_owned(), symbol.address()));
         Ok(Self(exported.chain(stubs).filter_map(named).collect()))

@@ -136,6 +136,7 @@ export class JavaMachines {
             answer.strings[answer.systemName[at]!]!,
             answer.strings[answer.file[at]!]!,
             answer.line[at]!,
+            answer.startLine[at]!,
           );
       }
       frame = end;
