@@ -33,7 +33,7 @@ pub struct Table {
     rows: u32,
     /// Rows of code whose rule is known and does not fit.
     unsaid: u32,
-    /// Entries of frame information that could not be read.
+    /// Entries of frame information, or sections of it, that could not be read.
     unreadable: u32,
     /// There were too many rows: there is no table then.
     too_large: bool,
@@ -41,48 +41,45 @@ pub struct Table {
 
 impl Table {
     /// Of the file image `data`, and of its debug file. `debug` false leaves `.debug_frame` alone, there and here.
-    pub fn new(data: &[u8], attached: Option<&[u8]>, debug: bool) -> io::Result<Self> {
-        let Some(code) = Code::read(data)? else { return Ok(Self::default()) };
+    /// What cannot be read of it is counted and costs nothing else.
+    pub fn new(data: &[u8], attached: Option<&[u8]>, debug: bool) -> Self {
         let mut table = Self::default();
-        Ok(match table.sources(&code, data, attached, debug)? {
+        let Some(code) = table.read(Code::read(data)) else { return table };
+        match table.sources(&code, data, attached.filter(|_| debug), debug) {
             Some(flat) => table.close(flat),
             None => Self { too_large: true, ..table },
-        })
+        }
     }
 
-    /// All that is known, in order of trust: each source fills the gaps of those before it.
+    /// All that is known, in order of trust: each source fills the gaps of those before it. None if it is too much.
     ///
     /// `.eh_frame` comes first, because exceptions depend on it: it is loaded with the program and always of its own
     /// build. Then code that is recognized, as what other sources say of it is wrong (they take the return from a
     /// signal for a function that was called). Then `.debug_frame`, the file's own before the debug file's, and last
     /// what linkers and C libraries leave without any.
-    fn sources(
-        &mut self,
-        code: &Code,
-        data: &[u8],
-        attached: Option<&[u8]>,
-        debug: bool,
-    ) -> io::Result<Option<Flat>> {
+    fn sources(&mut self, code: &Code, data: &[u8], attached: Option<&[u8]>, debug: bool) -> Option<Flat> {
         let mut known = Flat::default();
-        if let Some(section) = sections::eh_frame(data)? {
-            let Some(flat) = self.flatten(Frames::of_eh_frame(&section, code)) else { return Ok(None) };
-            known = flat;
+        if let Some(section) = self.read(sections::eh_frame(data)) {
+            known = self.flatten(Frames::of_eh_frame(&section, code))?;
         }
-        let Some(recognized) = known::recognized(code, &known).flatten() else { return Ok(None) };
-        known = known.filled(recognized);
-        for data in [Some(data), attached].into_iter().flatten().filter(|_| debug) {
-            if let Some(section) = sections::debug_frame(data)? {
-                let Some(flat) = self.flatten(Frames::of_debug_frame(&section, code)) else {
-                    return Ok(None);
-                };
-                known = known.filled(flat);
+        let recognized = known::recognized(code, &known);
+        known = known.filled(recognized.flatten()?);
+        for data in [Some(data).filter(|_| debug), attached].into_iter().flatten() {
+            if let Some(section) = self.read(sections::debug_frame(data)) {
+                known = known.filled(self.flatten(Frames::of_debug_frame(&section, code))?);
             }
         }
-        for rows in [linkage::rows(data, code)?, known::entry(code)] {
-            let Some(flat) = rows.flatten() else { return Ok(None) };
-            known = known.filled(flat);
+        for rows in [self.read(linkage::rows(data, code).map(Some)), Some(known::entry(code))] {
+            known = known.filled(rows.unwrap_or_default().flatten()?);
         }
-        Ok(Some(known))
+        Some(known)
+    }
+
+    fn read<T>(&mut self, result: io::Result<Option<T>>) -> Option<T> {
+        result.unwrap_or_else(|_| {
+            self.unreadable += 1;
+            None
+        })
     }
 
     fn flatten(&mut self, frames: Frames) -> Option<Flat> {
