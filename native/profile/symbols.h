@@ -91,6 +91,8 @@ class Symbols {
   uint32_t String(std::string_view text);
   /// The flags are not part of the identity: what is stored says what holds for all that were given.
   uint32_t Mapping(const SymbolColumns::Mapping& mapping);
+  /// What holds for a mapping since more of it was named.
+  void AddFlags(uint32_t mapping, uint8_t flags) { columns_.mappings[mapping].flags |= flags; }
   uint32_t Function(const SymbolColumns::Function& function);
   uint32_t Location(const SymbolColumns::Location& location, std::span<const SymbolColumns::Line> lines);
   uint32_t Node(uint32_t parent, uint32_t location);

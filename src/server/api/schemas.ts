@@ -29,6 +29,7 @@ const stats = z.object({
   truncated: z.int(),
   lost: z.record(z.string(), z.int()),
   unresolved: z.record(z.string(), z.int()),
+  named: z.record(z.string(), z.int()).describe('had no name when they were recorded, and have one here'),
   clocks: z.array(z.string()),
 });
 const labels = z.record(z.string(), z.string());

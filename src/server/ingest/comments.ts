@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `stackwell.` comments of a pprof, see docs/pprof.md.
 import type { ProfileStats } from '../../store/store.js';
+import type { Stats } from '../query/quality.js';
 
 const PREFIX = 'stackwell.';
 /** Causes and reasons are few; a sender with more of them is not one of ours. */
@@ -32,7 +33,7 @@ function addCount(counts: Record<string, number>, cause: string, count: number):
 }
 
 /** The same comments for a merged profile; none where nothing is known. */
-export function commentsOf(stats: Omit<ProfileStats, 'clock'> & { clocks: string[] }): string[] {
+export function commentsOf(stats: Stats): string[] {
   const counts = (prefix: string, all: Record<string, number>) =>
     Object.entries(all).map(([cause, count]) => `${PREFIX}${prefix}.${cause} ${count}`);
   return [
@@ -41,5 +42,6 @@ export function commentsOf(stats: Omit<ProfileStats, 'clock'> & { clocks: string
     ...(stats.truncated > 0 ? [`${PREFIX}truncated ${stats.truncated}`] : []),
     ...counts('lost', stats.lost),
     ...counts('unresolved', stats.unresolved),
+    ...counts('named', stats.named),
   ];
 }

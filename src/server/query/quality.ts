@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What was lost, cut or not named in the profiles that an answer is made of.
+import type { Weights } from '#native/profile';
 import { labelOf } from '../../profile/labels.js';
 import type { ProfileRecord } from '../../store/store.js';
 
@@ -7,7 +8,10 @@ export interface Stats {
   samples: number;
   truncated: number;
   lost: Record<string, number>;
+  /** Frames without a name. */
   unresolved: Record<string, number>;
+  /** Frames that had none when they were recorded, and have one in this answer; by the reason they had. */
+  named: Record<string, number>;
   clocks: string[];
 }
 
@@ -55,9 +59,28 @@ export class Quality {
       truncated: this.#truncated,
       lost: Object.fromEntries(this.#lost),
       unresolved: Object.fromEntries(this.#unresolved),
+      named: {},
       clocks: [...this.#clocks].sort(),
     };
   }
+}
+
+/**
+ * Moves what was named late from `unresolved` to `named`. Profiles tell how many samples' frames had no name, but rows
+ * have only values; so of each reason that share of the count moves which the named frames have of the values. It is
+ * exact where every sample has the same value (on-CPU), else an estimate (off-CPU, by time).
+ */
+export function nameLate(stats: Stats, weights: Weights): void {
+  weights.reason.forEach((reason, row) => {
+    const all = weights.all[row]!;
+    if (!Object.hasOwn(stats.unresolved, reason) || all === 0) return;
+    const count = stats.unresolved[reason]!;
+    const named = Math.round((count * weights.named[row]!) / all);
+    if (named === 0) return;
+    stats.named[reason] = named;
+    if (named === count) delete stats.unresolved[reason];
+    else stats.unresolved[reason] = count - named;
+  });
 }
 
 function increase(counts: Map<string, number>, key: string, by: number): void {
