@@ -83,7 +83,7 @@ async function listen(
   const late = new LateNames(debugInfo, debuginfod, (result, places) =>
     metrics.latePlaces.inc({ result }, places),
   );
-  const query = new Query(store, config.limits, late, metrics);
+  const query = new Query(store, config.limits, metrics, late);
   const context = { config, store, inFlight, ingest, query, debugInfo, metrics, log };
   const app = await buildApp(context, { remote });
   try {

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { SymbolsBuilder } from '../../src/symbolizer/builder.js';
 import { LocationCache } from '../../src/symbolizer/cache.js';
-import { debugPaths, isBaseName, supplementPaths } from '../../src/symbolizer/places.js';
+import { debugPaths, isBaseName, supplementPaths } from '../../src/agent/profiling/symbolizer/places.js';
 import { framesOf } from './fixtures.js';
 
 /** What an address is called: anything, as long as it depends on both. */

@@ -25,8 +25,9 @@ export class Query {
   constructor(
     store: Store,
     limits: ServerConfig['limits'],
-    private readonly late: LateNames,
     private readonly metrics: Metrics,
+    /** Null: names are as they were recorded. */
+    private readonly late: LateNames | null = null,
   ) {
     this.#sources = { store, segments: new Segments(store), maxProfiles: limits.queryProfiles };
   }
@@ -45,12 +46,12 @@ export class Query {
   }
 
   async #nameLate({ merger, groups, stats, warnings }: Merged): Promise<void> {
-    const named = await this.late.name(merger);
-    if (named === null) return;
+    const named = await this.late?.name(merger);
+    if (!named) return;
     nameLate(stats, named.weights);
     warnings.push(...named.warnings);
     // The groups have parts of the same: their names are cached, and what is missing was said.
-    for (const group of groups) await this.late.name(group.merger);
+    for (const group of groups) await this.late?.name(group.merger);
   }
 
   /** What `render` makes of the merge; shared by all who ask for the same. `what` names it, with its parameters. */

@@ -2,7 +2,7 @@
 // Debug files in the data folder: a file each, and a row that says what it is. What arrives is written beside them and
 // renamed when it is whole and synced; the row comes after the file, so a file without a row is left over and goes.
 import { createHash, randomBytes } from 'node:crypto';
-import { open as openFile } from 'node:fs';
+import { existsSync, open as openFile } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -27,7 +27,6 @@ export async function openDebugFiles(data: string, writer: Channel): Promise<Deb
   const incoming = join(folder, INCOMING);
   const list = () => writer.call<DebugFile[]>('listDebugFiles', null);
   try {
-    await mkdir(incoming, { recursive: true, mode: 0o700 });
     await sweep(folder, await list());
   } catch (error) {
     throw storeError(error, data);
@@ -44,6 +43,7 @@ export async function openDebugFiles(data: string, writer: Channel): Promise<Deb
 
   return {
     async stage(content, maxBytes) {
+      await known(() => mkdir(incoming, { recursive: true, mode: 0o700 }));
       const path = join(incoming, randomBytes(16).toString('hex'));
       const { size, sha256 } = await receive(path, content, maxBytes, data);
       const staged: StagedFile = {
@@ -136,9 +136,8 @@ async function sync(folder: string): Promise<void> {
 
 /** Removes what a server that was ended in the middle left behind. */
 async function sweep(folder: string, files: DebugFile[]): Promise<void> {
-  for (const name of await readdir(join(folder, INCOMING)))
-    await rm(join(folder, INCOMING, name), { force: true });
-  const wanted = new Set([INCOMING, ...files.map(nameOf)]);
+  if (!existsSync(folder)) return;
+  const wanted = new Set(files.map(nameOf));
   for (const name of await readdir(folder))
     if (!wanted.has(name)) await rm(join(folder, name), { force: true, recursive: true });
 }
