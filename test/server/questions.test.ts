@@ -158,6 +158,7 @@ describe('questions', () => {
       truncated: 4,
       lost: { map_full: 3 + 5 + 9 },
       unresolved: { no_symbols: 8 },
+      named: {},
       clocks: ['cpu-clock'],
     });
   });
