@@ -195,8 +195,15 @@ export interface LateNames {
   strings: string[];
   /** n + 1 offsets into `frames`; innermost inlined frame first. */
   frameOffset: Uint32Array;
-  /** Rows of `strings`; `line` 0 when it is unknown. */
-  frames: { name: Uint32Array; systemName: Uint32Array; file: Uint32Array; line: Uint32Array };
+  frames: {
+    /** Rows of `strings`. */
+    name: Uint32Array;
+    systemName: Uint32Array;
+    file: Uint32Array;
+    /** 0 when unknown, as is the first line of the function. */
+    line: Uint32Array;
+    startLine: Uint32Array;
+  };
 }
 
 /** What frames without a name weigh, by reason: a frame as much as the (absolute) values of the stacks through it. */

@@ -67,8 +67,8 @@ bool LateNames::IsConsistent(size_t locations) const {
   return is_leaf.size() == rows && frame_offset.size() == rows + 1 && frame_offset.front() == 0 &&
          frame_offset.back() == frames && std::ranges::is_sorted(frame_offset) &&
          system_name.size() == frames && file.size() == frames && line.size() == frames &&
-         below(location, locations) && below(name, strings.size()) && below(system_name, strings.size()) &&
-         below(file, strings.size());
+         start_line.size() == frames && below(location, locations) && below(name, strings.size()) &&
+         below(system_name, strings.size()) && below(file, strings.size());
 }
 
 UnnamedPlaces Merger::Unnamed() const {
@@ -117,7 +117,7 @@ WeightsByReason Merger::Name(const LateNames& names) {
     lines.clear();
     for (uint32_t at = names.frame_offset[i]; at < names.frame_offset[i + 1]; at++)
       lines.push_back({symbols_.Function({strings[names.name[at]], strings[names.system_name[at]],
-                                          strings[names.file[at]], 0}),
+                                          strings[names.file[at]], names.start_line[at]}),
                        names.line[at], 0});
     if (lines.empty() || !symbols().LinesOf(unnamed).empty()) continue;
     auto location = symbols().locations[unnamed];
@@ -126,8 +126,8 @@ WeightsByReason Merger::Name(const LateNames& names) {
     (names.is_leaf[i] ? as_leaf : as_caller)[unnamed] = symbols_.Location(location, lines);
   }
 
-  // Stacks that go through a named location move to new nodes. A parent comes before its children here too: what it
-  // became is known when they ask.
+  // Stacks that go through a named location move to new nodes. A parent comes before its children here too:
+  // what it became is known when they ask.
   const std::vector<Use> uses = Uses(symbols(), node_seen_, node_sums_);
   const size_t count = uses.size();
   std::vector<uint32_t> caller(count), leaf(count);

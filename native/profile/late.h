@@ -11,8 +11,8 @@
 
 namespace stackwell {
 
-/// Unnamed of index.d.ts: places in files that have a build id, where no one knew a name. A location that ends some
-/// stacks and calls in others is two rows.
+/// Unnamed of index.d.ts: places in files that have a build id, where no one knew a name. A location that
+/// ends some stacks and calls in others is two rows.
 struct UnnamedPlaces {
   std::vector<std::string> build_ids;
   std::vector<uint32_t> build_id;
@@ -28,12 +28,13 @@ struct LateNames {
   std::vector<std::string> strings;
   /// Frames of row i: [frame_offset[i], frame_offset[i + 1]), innermost first.
   std::vector<uint32_t> frame_offset;
-  std::vector<uint32_t> name, system_name, file, line;
+  std::vector<uint32_t> name, system_name, file, line, start_line;
 
   bool IsConsistent(size_t locations) const;
 };
 
-/// What frames without a name weigh in the selected rows: a frame as much as the values of the stacks through it.
+/// What frames without a name weigh in the selected rows: a frame as much as the values of the stacks through
+/// it.
 struct Weights {
   Sum named = 0, all = 0;
 };

@@ -75,14 +75,11 @@ Napi::Object ToUnnamed(Napi::Env env, UnnamedPlaces&& places) {
 
 LateNames FromLateNames(const Napi::Object& given) {
   const Napi::Object frames = AsObject(given.Get("frames"), "frames");
-  return {FromColumn<uint32_t>(given, "location"),
-          FromColumn<uint8_t>(given, "isLeaf"),
-          FromStrings(given.Get("strings"), "strings"),
-          FromColumn<uint32_t>(given, "frameOffset"),
-          FromColumn<uint32_t>(frames, "name"),
-          FromColumn<uint32_t>(frames, "systemName"),
-          FromColumn<uint32_t>(frames, "file"),
-          FromColumn<uint32_t>(frames, "line")};
+  return {FromColumn<uint32_t>(given, "location"),      FromColumn<uint8_t>(given, "isLeaf"),
+          FromStrings(given.Get("strings"), "strings"), FromColumn<uint32_t>(given, "frameOffset"),
+          FromColumn<uint32_t>(frames, "name"),         FromColumn<uint32_t>(frames, "systemName"),
+          FromColumn<uint32_t>(frames, "file"),         FromColumn<uint32_t>(frames, "line"),
+          FromColumn<uint32_t>(frames, "startLine")};
 }
 
 Napi::Object ToWeights(Napi::Env env, const WeightsByReason& weights) {

@@ -13,6 +13,8 @@ export const QUESTION = {
   attachSupplement: 5,
   lookup: 6,
   close: 7,
+  unwind: 8,
+  openJitDump: 11,
 } as const;
 
 export const STATUS = { ok: 0, notItsOwn: 1, damaged: 2, noFile: 3, notElf: 4 } as const;
@@ -95,6 +97,7 @@ export interface LookupAnswer {
   systemName: Uint32Array;
   file: Uint32Array;
   line: Uint32Array;
+  startLine: Uint32Array;
   strings: string[];
 }
 
@@ -117,6 +120,7 @@ export function decodeLookup(payload: Uint8Array): LookupAnswer {
     systemName: column(frames),
     file: column(frames),
     line: column(frames),
+    startLine: column(frames),
   };
   const ends = column(strings);
   const text = Buffer.from(payload.buffer, at, payload.byteOffset + payload.byteLength - at);

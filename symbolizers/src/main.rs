@@ -7,10 +7,12 @@ mod demangle;
 mod descriptors;
 mod elf;
 mod files;
+mod go;
 mod jit;
 mod kernel;
 mod sandbox;
 mod server;
+mod unwind;
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter};

@@ -40,7 +40,8 @@ export interface MadeProcess {
 }
 export interface MadeDrain {
   samples: MadeSample[];
-  stacks: { locations: number[]; flags?: number }[];
+  /** `end`: index into STACK_ENDS; the root when absent. */
+  stacks: { locations: number[]; flags?: number; end?: number }[];
   locations: MadeLocation[];
   mappings?: readonly { path: string; buildId: string }[];
   processes: MadeProcess[];
@@ -58,6 +59,8 @@ const NO_LOSS: Record<LossCause, number> = {
   task_state_full: 0,
   bad_delta: 0,
   missed_wakeup: 0,
+  files_full: 0,
+  wanted_full: 0,
 };
 
 function interner(): { strings: string[]; add(text: string): number } {
@@ -99,7 +102,7 @@ export function made(drain: MadeDrain): { drained: Drained; symbols: Symbols } {
       offset: offsets(stacks.map(stack => stack.locations.length)),
       location: Uint32Array.from(stacks.flatMap(stack => stack.locations)),
       flags: Uint8Array.from(stacks, stack => stack.flags ?? 0),
-      end: new Uint8Array(stacks.length),
+      end: Uint8Array.from(stacks, stack => stack.end ?? 0),
     },
     locations: {
       space: Uint8Array.from(locations, one => one.space),
@@ -150,3 +153,13 @@ export function made(drain: MadeDrain): { drained: Drained; symbols: Symbols } {
   };
   return { drained, symbols };
 }
+
+/** A profiler whose stacks need no unwind tables. */
+export const noTables = {
+  wantedTables: () => ({
+    ...made({ samples: [], stacks: [], locations: [], processes: [] }).drained,
+    id: new Uint32Array(0),
+  }),
+  installTable() {},
+  refuseTable() {},
+};

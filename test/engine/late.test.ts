@@ -36,6 +36,7 @@ function names(places: UnnamedPlaces, of: (offset: number, isLeaf: boolean) => s
     systemName: [] as number[],
     file: [] as number[],
     line: [] as number[],
+    startLine: [] as number[],
   };
   const frameOffset = [0];
   places.location.forEach((_, i) => {
@@ -45,6 +46,7 @@ function names(places: UnnamedPlaces, of: (offset: number, isLeaf: boolean) => s
       columns.systemName.push(strings.push(`_${name}`) - 1);
       columns.file.push(strings.push(`${name}.cc`) - 1);
       columns.line.push(Number(line));
+      columns.startLine.push(1);
     }
     frameOffset.push(columns.name.length);
   });
@@ -251,6 +253,7 @@ describe('name', () => {
       { ...late, isLeaf: new Uint8Array(0) },
       { ...late, strings: [''] },
       { ...late, frames: { ...late.frames, line: new Uint32Array(0) } },
+      { ...late, frames: { ...late.frames, startLine: new Uint32Array(0) } },
     ])
       await expect(made.name(bad)).rejects.toMatchObject({ code: 'SW_INTERNAL' });
     await expect(made.name({} as LateNames)).rejects.toThrow(TypeError);

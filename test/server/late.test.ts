@@ -86,6 +86,7 @@ async function push(url: string, id = buildId, file = '/srv/app/stripped'): Prom
         time: START,
         comments: [
           'stackwell.samples 40',
+          'stackwell.frames 110',
           'stackwell.unresolved.no_symbols 110',
           'stackwell.clock cpu-clock',
         ],
@@ -133,7 +134,7 @@ interface Flame {
   total: number[];
   function: number[];
   functions: { name: string[]; file: string[]; reason: string[] };
-  stats: { unresolved: Record<string, number>; named: Record<string, number> };
+  stats: { unresolved: Record<string, number>; named: number; late: Record<string, number> };
   warnings: string[];
 }
 const drawing = ({ depth, total, function: row, functions }: Flame) =>
@@ -158,7 +159,7 @@ describe('late names', () => {
     const before = await flamegraph();
     expect(drawing(before)).toEqual(UNNAMED);
     expect(before.functions.reason.filter(reason => reason !== '')).toEqual(['no_symbols']);
-    expect(before.stats).toMatchObject({ unresolved: { no_symbols: 110 }, named: {} });
+    expect(before.stats).toMatchObject({ unresolved: { no_symbols: 110 }, named: 0, late: {} });
 
     expect(await putJson(buildId, path('debug'))).toMatchObject({
       status: 201,
@@ -169,7 +170,12 @@ describe('late names', () => {
     const after = await flamegraph();
     expect(drawing(after)).toEqual(NAMED);
     // 30 × 3 + 10 frames of 110 were named.
-    expect(after.stats).toMatchObject({ unresolved: { no_symbols: 10 }, named: { no_symbols: 100 } });
+    expect(after.stats).toMatchObject({
+      frames: 110,
+      named: 100,
+      unresolved: { no_symbols: 10 },
+      late: { no_symbols: 100 },
+    });
     expect(after.warnings).toEqual([]);
 
     const asked = await question();
@@ -191,7 +197,11 @@ describe('late names', () => {
       const answer = await running.get('/api/v1/pprof', { ...asked, sample_labels: labels });
       const bytes = Buffer.from(await answer.arrayBuffer());
       const profile = decodePprof(bytes);
-      expect(profile.comments).toMatchObject({ 'unresolved.no_symbols': '10', 'named.no_symbols': '100' });
+      expect(profile.comments).toMatchObject({
+        named: '100',
+        'unresolved.no_symbols': '10',
+        'late.no_symbols': '100',
+      });
       const sample = profile.samples.find(({ values }) => values[0] === 30)!;
       // A return address belongs to the call in front of it.
       const expected = [

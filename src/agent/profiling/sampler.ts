@@ -4,16 +4,17 @@
 import type { Drained, Profiler } from '#native/bpf';
 import type { encode as Encode } from '#native/profile';
 import { asStackwellError } from '../../errors.js';
+import { addCoverage, type Coverage, noCoverage } from '../../profile/coverage.js';
 import type { Containers } from '../containers/containers.js';
 import type { Log } from '../log.js';
 import type { PushSeries } from '../outbox/push-request.js';
 import { wallClock } from '../procfs/clock.js';
 import type { Services } from './services.js';
-import { addStats, type WindowStats } from './stats.js';
 import type { SymbolSource } from './symbols.js';
+import { type TableProfiler, UnwindTables } from './unwind-tables.js';
 import { type Kind, WindowBuilder } from './window.js';
 
-export type WindowProfiler = Pick<Profiler, 'poll' | 'drain' | 'close'>;
+export type WindowProfiler = Pick<Profiler, 'poll' | 'drain' | 'close'> & TableProfiler;
 
 export interface SamplerOptions {
   profiler: WindowProfiler;
@@ -30,7 +31,7 @@ export interface SamplerOptions {
   log: Log;
 }
 
-export interface SamplerTotals extends WindowStats {
+export interface SamplerTotals extends Coverage {
   windows: number;
   /** Windows whose samples were lost because something failed on the way. */
   failedWindows: number;
@@ -69,10 +70,7 @@ export class Sampler {
     profiles: 0,
     byKind: { cpu: 0, offcpu: 0 },
     lastSeconds: 0,
-    samples: 0,
-    truncated: 0,
-    lost: {},
-    unresolved: {},
+    ...noCoverage(),
   };
   private pollTimer: NodeJS.Timeout | null = null;
   private windowTimer: NodeJS.Timeout | null = null;
@@ -81,7 +79,11 @@ export class Sampler {
   private current: Promise<void> | null = null;
   private closed = false;
 
-  constructor(private readonly options: SamplerOptions) {}
+  private readonly tables: UnwindTables;
+
+  constructor(private readonly options: SamplerOptions) {
+    this.tables = new UnwindTables(options.profiler, options.symbols);
+  }
 
   start(): void {
     this.poll();
@@ -105,6 +107,7 @@ export class Sampler {
     const { profiler, containers, log } = this.options;
     try {
       const records = profiler.poll();
+      this.tables.follow();
       // Half as long when there is much to read, slowly longer when there is not.
       this.pollMs =
         records > BUSY_RECORDS
@@ -163,7 +166,7 @@ export class Sampler {
     const builder = new WindowBuilder(drained, names, { startNs, hz });
     for (const { group, kind, columns, stats } of builder.build(groupOf, groups.length)) {
       // The host's losses are in every profile of the window, and are counted once, above.
-      addStats(this.totals, { ...stats, lost: {} });
+      addCoverage(this.totals, { ...stats, lost: {} });
       this.totals.profiles++;
       this.totals.byKind[kind] += stats.samples;
       // Between two profiles the event loop gets its turn.

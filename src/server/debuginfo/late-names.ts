@@ -191,6 +191,7 @@ export class LateNames {
             strings[answer.systemName[at]!]!,
             strings[answer.file[at]!]!,
             answer.line[at]!,
+            answer.startLine[at]!,
           );
       }
       if (end > frame) named++;

@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // What was lost, cut or not named in the profiles that an answer is made of.
 import type { Weights } from '#native/profile';
+import { addCount, addCoverage, type Coverage, noCoverage } from '../../profile/coverage.js';
 import { labelOf } from '../../profile/labels.js';
 import type { ProfileRecord } from '../../store/store.js';
 
-export interface Stats {
-  samples: number;
-  truncated: number;
-  lost: Record<string, number>;
-  /** Frames without a name. */
-  unresolved: Record<string, number>;
-  /** Frames that had none when they were recorded, and have one in this answer; by the reason they had. */
-  named: Record<string, number>;
+export interface Stats extends Coverage {
+  /** Of `named`, those that had no name when they were recorded, by the reason they had. */
+  late: Record<string, number>;
   clocks: string[];
 }
 
@@ -20,20 +16,17 @@ export interface Stats {
  * profile of a window, so of the profiles of one host and start only the largest count is taken.
  */
 export class Quality {
-  #samples = 0;
-  #truncated = 0;
-  readonly #lost = new Map<string, number>();
-  readonly #unresolved = new Map<string, number>();
+  readonly #coverage = noCoverage();
   readonly #clocks = new Set<string>();
   #windowStart = Number.NaN;
   /** Host → cause → count, of the current start only. */
   #window = new Map<string, Map<string, number>>();
 
   add({ stats, start, labels }: ProfileRecord): void {
-    this.#samples += stats.samples;
-    this.#truncated += stats.truncated;
+    // Before frames were counted, those without a name were: of how many they are a part is not known.
+    const unresolved = stats.frames > 0 ? stats.unresolved : {};
+    addCoverage(this.#coverage, { ...stats, unresolved, lost: {} });
     if (stats.clock !== '') this.#clocks.add(stats.clock);
-    for (const [reason, count] of Object.entries(stats.unresolved)) increase(this.#unresolved, reason, count);
     if (start !== this.#windowStart) {
       this.#closeWindow();
       this.#windowStart = start;
@@ -48,27 +41,20 @@ export class Quality {
 
   #closeWindow(): void {
     for (const causes of this.#window.values())
-      for (const [cause, count] of causes) increase(this.#lost, cause, count);
+      for (const [cause, count] of causes) addCount(this.#coverage.lost, cause, count);
     this.#window.clear();
   }
 
   finish(): Stats {
     this.#closeWindow();
-    return {
-      samples: this.#samples,
-      truncated: this.#truncated,
-      lost: Object.fromEntries(this.#lost),
-      unresolved: Object.fromEntries(this.#unresolved),
-      named: {},
-      clocks: [...this.#clocks].sort(),
-    };
+    return { ...this.#coverage, late: {}, clocks: [...this.#clocks].sort() };
   }
 }
 
 /**
- * Moves what was named late from `unresolved` to `named`. Profiles tell how many samples' frames had no name, but rows
- * have only values; so of each reason that share of the count moves which the named frames have of the values. It is
- * exact where every sample has the same value (on-CPU), else an estimate (off-CPU, by time).
+ * Counts what was named late. Profiles tell how many samples' frames had no name, but rows have only values; so of each
+ * reason that share of the count moves which the named frames have of the values. It is exact where every sample has
+ * the same value (on-CPU), else an estimate (off-CPU, by time).
  */
 export function nameLate(stats: Stats, weights: Weights): void {
   weights.reason.forEach((reason, row) => {
@@ -77,12 +63,9 @@ export function nameLate(stats: Stats, weights: Weights): void {
     const count = stats.unresolved[reason]!;
     const named = Math.round((count * weights.named[row]!) / all);
     if (named === 0) return;
-    stats.named[reason] = named;
+    stats.late[reason] = named;
+    stats.named += named;
     if (named === count) delete stats.unresolved[reason];
     else stats.unresolved[reason] = count - named;
   });
-}
-
-function increase(counts: Map<string, number>, key: string, by: number): void {
-  counts.set(key, (counts.get(key) ?? 0) + by);
 }

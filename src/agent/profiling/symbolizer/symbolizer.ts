@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Names for the locations of a drain: from the cache, else from the child.
 import { existsSync } from 'node:fs';
+import type { WantedTables } from '#native/bpf';
 import type { Reason } from '../../../profile/types.js';
 import { SymbolsBuilder } from '../../../symbolizer/builder.js';
 import { LocationCache } from '../../../symbolizer/cache.js';
@@ -9,8 +10,10 @@ import { closeDescriptor, Opener } from '../../../symbolizer/opener.js';
 import { KERNEL_BASE, type LookupAnswer, MAX_ADDRESSES } from '../../../symbolizer/protocol.js';
 import { Reader } from '../../../symbolizer/reader.js';
 import { FileTable, type SourceFile } from '../../../symbolizer/source-file.js';
-import type { SymbolInput, SymbolSource, Symbols } from '../symbols.js';
+import { blocksOf } from '../../../symbolizer/unwind-table.js';
+import type { SymbolInput, SymbolSource, Symbols, UnwindTable } from '../symbols.js';
 import { ElfFiles } from './elf-files.js';
+import { openJitDump } from './jit-dumps.js';
 import { Kernel } from './kernel.js';
 import { openPerfMap } from './perf-maps.js';
 import { openVdso } from './vdso.js';
@@ -58,8 +61,8 @@ export class Symbolizer implements SymbolSource {
   readonly #kernel: Kernel;
   readonly #cache: LocationCache;
   readonly #batchMs: number;
-  /** The map that a process had last. */
-  readonly #perfMaps = new Map<string, SourceFile>();
+  /** What a process had last of its JIT compiler. */
+  readonly #jitFiles = new Map<string, SourceFile>();
   #vdso: SourceFile | null = null;
   #last: Promise<unknown> = Promise.resolve();
   #waiting = 0;
@@ -108,6 +111,12 @@ export class Symbolizer implements SymbolSource {
     } finally {
       this.#waiting--;
     }
+  }
+
+  async unwindTable(wanted: WantedTables, row: number): Promise<UnwindTable> {
+    const answer = this.#last.then(() => this.#unwindTable(wanted, row));
+    this.#last = answer.catch(() => {});
+    return answer;
   }
 
   stats(): { restarts: number; cachedLocations: number; residentBytes: number; pid: number | null } {
@@ -172,6 +181,22 @@ export class Symbolizer implements SymbolSource {
     return builder.build();
   }
 
+  async #unwindTable(wanted: WantedTables, row: number): Promise<UnwindTable> {
+    const none = (later: boolean): UnwindTable => ({ buildId: '', table: null, later });
+    const file =
+      wanted.mappings.path[row] === '[vdso]' ? await this.#openVdso() : await this.#elf.identify(wanted, row);
+    // What is gone in this process may be there in another.
+    if (typeof file === 'string') return none(file !== 'file_too_large');
+    if (file.level === 'none' || file.notElf) return none(false);
+    if (!file.isOpen) {
+      const reason = await this.#elf.open(file, wanted, [row]);
+      if (reason !== null) return none(reason === 'file_gone' || reason === 'process_gone');
+    }
+    const answer = await this.#reader.unwindTable(file);
+    await this.#reader.trim(file);
+    return { buildId: file.buildId, table: answer === null ? null : blocksOf(answer), later: false };
+  }
+
   /** The file of every row that has one, or why it has none. */
   async #identify(
     input: SymbolInput,
@@ -192,7 +217,7 @@ export class Symbolizer implements SymbolSource {
         if (typeof file !== 'string' && builder.buildIds[mapping] === '')
           builder.buildIds[mapping] = file.buildId;
       } else if (space === SPACE.jit && process >= 0) {
-        byProcess[process] ??= await this.#orBusy(() => this.#perfMap(input, process));
+        byProcess[process] ??= await this.#orBusy(() => this.#jitFile(input, process));
       } else if (space === SPACE.vdso && vdso === 'no_symbols') {
         vdso = await this.#orBusy(() => this.#openVdso());
       }
@@ -248,7 +273,7 @@ export class Symbolizer implements SymbolSource {
       }
       const answer = await this.#orBusy(() => this.#reader.lookup(file, part.addresses));
       if (answer === null || typeof answer === 'string')
-        fail(builder, part, answer ?? (file.kind === 'perf-map' ? 'jit_unknown' : 'file_damaged'));
+        fail(builder, part, answer ?? (file.kind === 'elf' ? 'file_damaged' : 'jit_unknown'));
       else await this.#take(answer, part, () => file.number, builder, unnamed(file));
     }
   }
@@ -297,6 +322,7 @@ export class Symbolizer implements SymbolSource {
             strings[answer.systemName[at]!]!,
             strings[answer.file[at]!]!,
             answer.line[at]!,
+            answer.startLine[at]!,
           );
       }
       frame = end;
@@ -304,21 +330,23 @@ export class Symbolizer implements SymbolSource {
     }
   }
 
-  async #perfMap(input: SymbolInput, process: number): Promise<SourceFile | Reason> {
+  async #jitFile(input: SymbolInput, process: number): Promise<SourceFile | Reason> {
     const pid = input.processes.pid[process]!;
-    const opened = await openPerfMap(pid, this.#opener);
+    // A jitdump says more than a perf map: lines.
+    const dump = await openJitDump(pid, this.#opener);
+    const opened = dump ?? (await openPerfMap(pid, this.#opener));
     if (opened === null) return existsSync(`/proc/${pid}`) ? 'jit_unknown' : 'process_gone';
     // It grows while the process runs: another size or time is another file, and the one before is not needed again.
     const owner = `${pid}:${input.processes.startNs[process]}`;
     const file = this.#table.use(
       `j:${owner}:${opened.inode}:${opened.size}:${opened.modifiedNs}`,
-      'perf-map',
+      dump === null ? 'perf-map' : 'jit-dump',
     );
-    const before = this.#perfMaps.get(owner);
+    const before = this.#jitFiles.get(owner);
     if (before !== undefined && before !== file) await this.#reader.forget(before);
-    this.#perfMaps.delete(owner);
-    this.#perfMaps.set(owner, file);
-    for (const [key, old] of this.#perfMaps) if (!old.isOpen && old !== file) this.#perfMaps.delete(key);
+    this.#jitFiles.delete(owner);
+    this.#jitFiles.set(owner, file);
+    for (const [key, old] of this.#jitFiles) if (!old.isOpen && old !== file) this.#jitFiles.delete(key);
     if (file.isOpen || file.level === 'none') closeDescriptor(opened.descriptor);
     else file.opened.push({ id: file.number, file: opened, role: 'self' });
     return file.level === 'none' ? 'jit_unknown' : file;
@@ -389,7 +417,7 @@ function fail(builder: SymbolsBuilder, group: Group, reason: Reason): void {
 
 /** What an address is called that the file has no name for. */
 function unnamed(file: SourceFile): Reason {
-  return file.kind === 'perf-map' ? 'jit_unknown' : 'no_symbols';
+  return file.kind === 'elf' ? 'no_symbols' : 'jit_unknown';
 }
 
 /** Code in memory that has a name (memfd) was made at run time; anything else is a file without symbols. */
