@@ -149,6 +149,7 @@ export interface FlameColumns {
   sum: bigint;
   /** Distinct functions of the tree. */
   functions: {
+    /** Of one without a name its place: 'app+0x1f20', offset in the file; '[app]' when even that is not known. */
     name: string[];
     /** Source file, '' when unknown. */
     file: string[];
@@ -156,6 +157,8 @@ export interface FlameColumns {
     module: string[];
     /** Why it has no name ('' when it has one): no_symbols, unmapped, jit_unknown, process_gone, … */
     reason: string[];
+    /** Of its file, when it has no name ('' when it has one, or the file has none). */
+    buildId: string[];
   };
   depth: Uint16Array;
   start: Float64Array;

@@ -51,10 +51,9 @@ std::vector<Use> Uses(const SymbolColumns& symbols, const std::vector<bool>& see
 
 /// Whether a later look-up can name it: where in which file it is must be known.
 bool CanBeNamed(const SymbolColumns& symbols, uint32_t location) {
-  const auto& row = symbols.locations[location];
-  const auto& mapping = symbols.mappings[row.mapping];
-  return mapping.build_id != 0 && symbols.LinesOf(location).empty() && row.address >= mapping.start &&
-         row.address < mapping.limit && row.address - mapping.start + mapping.offset < kMostOffset;
+  const uint32_t build_id = symbols.mappings[symbols.locations[location].mapping].build_id;
+  return build_id != 0 && symbols.LinesOf(location).empty() &&
+         symbols.OffsetInFile(location).value_or(kMostOffset) < kMostOffset;
 }
 
 }  // namespace
@@ -90,15 +89,14 @@ UnnamedPlaces Merger::Unnamed() const {
   std::unordered_map<uint32_t, uint32_t> build_ids;
   for (uint32_t i = 1; i < wanted.size(); i++) {
     if (!wanted[i]) continue;
-    const auto& row = symbols.locations[i];
-    const auto& mapping = symbols.mappings[row.mapping];
+    const uint32_t build_id = symbols.mappings[symbols.locations[i].mapping].build_id;
     for (const bool leaf : {false, true}) {
       if (!(leaf ? used[i].as_leaf : used[i].as_caller)) continue;
       const auto next = static_cast<uint32_t>(places.build_ids.size());
-      const auto [id, is_new] = build_ids.try_emplace(mapping.build_id, next);
-      if (is_new) places.build_ids.emplace_back(symbols.strings[mapping.build_id]);
+      const auto [id, is_new] = build_ids.try_emplace(build_id, next);
+      if (is_new) places.build_ids.emplace_back(symbols.strings[build_id]);
       places.build_id.push_back(id->second);
-      places.offset.push_back(static_cast<double>(row.address - mapping.start + mapping.offset));
+      places.offset.push_back(static_cast<double>(*symbols.OffsetInFile(i)));
       places.is_leaf.push_back(leaf);
       places.location.push_back(i);
     }

@@ -22,6 +22,7 @@ Napi::Object ToFunctions(Napi::Env env, const FunctionColumns& functions) {
   object.Set("file", ToStrings(env, functions.file));
   object.Set("module", ToStrings(env, functions.module));
   object.Set("reason", ToStrings(env, functions.reason));
+  object.Set("buildId", ToStrings(env, functions.build_id));
   return object;
 }
 

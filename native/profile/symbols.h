@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -69,6 +70,13 @@ struct SymbolColumns {
   }
   std::span<const Label> LabelsOf(uint32_t label_set) const {
     return {labels.data() + label_offset[label_set], labels.data() + label_offset[label_set + 1]};
+  }
+  /// Where a location is in its file, if that is known.
+  std::optional<uint64_t> OffsetInFile(uint32_t location) const {
+    const uint64_t address = locations[location].address;
+    const Mapping& mapping = mappings[locations[location].mapping];
+    if (address == 0 || address < mapping.start || address >= mapping.limit) return std::nullopt;
+    return address - mapping.start + mapping.offset;
   }
   size_t label_set_count() const { return label_offset.size() - 1; }
 };

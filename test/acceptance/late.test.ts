@@ -10,6 +10,8 @@ import { CPU, type Service, startUp } from '../helpers/service.js';
 import { errorCode, eventually, stackwell, startHere, temporaryFolder } from '../helpers/stackwell.js';
 import { lineOf, program } from '../programs/build.js';
 
+/** The place in the file is all that is known. */
+const isUnnamed = (name: string) => /^nameless\+0x[0-9a-f]+$/.test(name);
 const method = (name: string) => new RegExp(`^shop::Cart::${name}\\b`);
 
 interface Flame {
@@ -41,7 +43,7 @@ test('a stripped program has its names as soon as its debug file is uploaded', {
   const flame = () => service.json<Flame>('/api/v1/flamegraph', asked);
 
   const before = await flame();
-  const unnamed = before.functions.name.indexOf('[nameless]');
+  const unnamed = before.functions.name.findIndex(isUnnamed);
   expect(before.functions.reason[unnamed]).toBe('no_symbols');
   expect(before.functions.name.some(name => name.startsWith('shop::'))).toBe(false);
   const missing = before.stats.unresolved.no_symbols!;
@@ -65,7 +67,7 @@ test('a stripped program has its names as soon as its debug file is uploaded', {
 
   const named = async (): Promise<void> => {
     const after = await flame();
-    expect(after.functions.name.filter(name => name === '[nameless]')).toEqual([]);
+    expect(after.functions.name.filter(isUnnamed)).toEqual([]);
     const late = after.stats.late.no_symbols!;
     expect(late).toBe(missing - (after.stats.unresolved.no_symbols ?? 0));
     expect(late).toBeGreaterThan(500);
@@ -103,6 +105,6 @@ test('a stripped program has its names as soon as its debug file is uploaded', {
   await named();
   const { buildId } = listed.files.find((file: { size: number }) => file.size === statSync(debug).size);
   expect((await debuginfo('delete', buildId)).code).toBe(0);
-  expect((await flame()).functions.name).toContain('[nameless]');
+  expect((await flame()).functions.name.filter(isUnnamed).length).toBeGreaterThan(1);
   expect(errorCode(await debuginfo('delete', buildId))).toBe('SW_DEBUGINFO_UNKNOWN');
 });

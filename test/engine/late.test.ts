@@ -17,7 +17,7 @@ import { EXPORT } from './stored.js';
 const BUILD = 'aabbccdd00112233';
 const at = (offset: number): Place => ({ offset, reason: 'no_symbols' });
 const named = (name: string): Place => ({ name });
-const columns = (stacks: Stack[], mapping?: Where) =>
+const columns = (stacks: Stack[], mapping?: Where & { buildId?: string; file?: string }) =>
   columnsOfPlaces(stacks, { buildId: BUILD, file: '/srv/app', ...mapping });
 
 async function merger(stacks: Stack[], options?: ConstructorParameters<typeof Merger>[0]): Promise<Merger> {
@@ -67,6 +67,36 @@ const rowsOf = ({ buildId, buildIds, offset, isLeaf }: UnnamedPlaces) =>
   [...offset]
     .map((o, i) => [buildIds[buildId[i]!], o, isLeaf[i]])
     .sort((a, b) => Number(a[1]) - Number(b[1]));
+
+describe('a frame without a name', () => {
+  it('is its place in the file, apart for each build and reason', async () => {
+    const writer = new SymbolWriter();
+    const made = new Merger();
+    const stacks = [{ places: [at(0x10)], value: 3n }];
+    const gone = [{ places: [{ offset: 0x10, reason: 'file_gone' }], value: 1n }];
+    for (const pprof of [
+      columns(stacks),
+      columns(stacks),
+      columns(gone),
+      columns(stacks, { buildId: 'ff00', start: 0x400000n, offset: 0x1000n }),
+      columns(stacks, { buildId: '', file: '' }),
+      columns(stacks, { buildId: '', file: '[vdso]' }),
+    ]) {
+      const { segment, profiles } = await writer.add(await encode(pprof));
+      if (segment !== null) await made.addSegment(segment.id, segment.bytes);
+      await made.addProfiles(profiles);
+    }
+    const { functions, self } = await made.top();
+    const rows = functions.name.map((name, i) => [name, functions.reason[i], functions.buildId[i], self[i]]);
+    expect(rows).toEqual([
+      ['[unknown]', 'no_symbols', '', 3],
+      ['[vdso]', 'no_symbols', '', 3],
+      ['app+0x10', 'file_gone', BUILD, 1],
+      ['app+0x10', 'no_symbols', BUILD, 6],
+      ['app+0x1010', 'no_symbols', 'ff00', 3],
+    ]);
+  });
+});
 
 describe('unnamed', () => {
   it('tells where in which file, and whether stacks end there', async () => {
@@ -127,8 +157,8 @@ describe('name', () => {
       expect(drawing(await made.flamegraph())).toEqual([
         'total 6 0',
         ' main 6 0',
-        '  [app] 1 1',
         '  after 2 2',
+        '  app+0x99 1 1',
         '  call 3 0',
         '   work 3 0',
         '    inlined 3 3',
@@ -226,7 +256,12 @@ describe('name', () => {
     const made = await merger(stacks);
     await made.name(names(await made.unnamed(), () => ['work:1']));
     await made.addPprof(await encode(columns(stacks)));
-    expect(drawing(await made.flamegraph())).toEqual(['total 6 0', ' main 6 0', '  [app] 3 3', '  work 3 3']);
+    expect(drawing(await made.flamegraph())).toEqual([
+      'total 6 0',
+      ' main 6 0',
+      '  app+0x10 3 3',
+      '  work 3 3',
+    ]);
     await made.name(names(await made.unnamed(), () => ['work:1']));
     expect(drawing(await made.flamegraph())).toEqual(['total 6 0', ' main 6 0', '  work 6 6']);
   });
@@ -257,6 +292,6 @@ describe('name', () => {
     ])
       await expect(made.name(bad)).rejects.toMatchObject({ code: 'SW_INTERNAL' });
     await expect(made.name({} as LateNames)).rejects.toThrow(TypeError);
-    expect(drawing(await made.flamegraph())).toEqual(['total 1 0', ' [app] 1 1']);
+    expect(drawing(await made.flamegraph())).toEqual(['total 1 0', ' app+0x10 1 1']);
   });
 });

@@ -133,7 +133,7 @@ interface Flame {
   depth: number[];
   total: number[];
   function: number[];
-  functions: { name: string[]; file: string[]; reason: string[] };
+  functions: { name: string[]; file: string[]; reason: string[]; buildId: string[] };
   stats: { unresolved: Record<string, number>; named: number; late: Record<string, number> };
   warnings: string[];
 }
@@ -141,24 +141,24 @@ const drawing = ({ depth, total, function: row, functions }: Flame) =>
   depth.map((d, i) => `${' '.repeat(d)}${functions.name[row[i]!]!.replace(/\([^()]*\)$/, '')} ${total[i]}`);
 const flamegraph = async (): Promise<Flame> => running.json('/api/v1/flamegraph', await question());
 
-const UNNAMED = ['total 40', ' [stripped] 40', '  [stripped] 40', '   [stripped] 30'];
-const NAMED = [
-  'total 40',
-  ' plain_c 40',
-  '  [stripped] 10',
-  '  file_local 30',
-  '   (anonymous namespace)::hidden 30',
-  '    middle 30',
-  '     innermost 30',
-];
+const NEVER = '  stripped+0xffff0000 10';
+const unnamed = () => {
+  const [inside, called, root] = offsets.map(offset => `stripped+0x${offset.toString(16)}`);
+  return ['total 40', ` ${root} 40`, `  ${called} 30`, `   ${inside} 30`, NEVER];
+};
+const FUNCTIONS = ['total 40', ' plain_c 40', '  file_local 30', '   (anonymous namespace)::hidden 30'];
+const BY_SYMBOLS = [...FUNCTIONS, NEVER];
+const NAMED = [...FUNCTIONS, '    middle 30', '     innermost 30', NEVER];
 
 describe('late names', () => {
   it('are in every answer as soon as the debug file is there, with lines and inlined calls', async () => {
     running = await server();
     await push(running.url);
     const before = await flamegraph();
-    expect(drawing(before)).toEqual(UNNAMED);
-    expect(before.functions.reason.filter(reason => reason !== '')).toEqual(['no_symbols']);
+    expect(drawing(before)).toEqual(unnamed());
+    const { reason, buildId: ids } = before.functions;
+    expect(reason).toEqual(['', ...Array.from({ length: 4 }, () => 'no_symbols')]);
+    expect(ids).toEqual(['', ...Array.from({ length: 4 }, () => buildId)]);
     expect(before.stats).toMatchObject({ unresolved: { no_symbols: 110 }, named: 0, late: {} });
 
     expect(await putJson(buildId, path('debug'))).toMatchObject({
@@ -169,6 +169,7 @@ describe('late names', () => {
 
     const after = await flamegraph();
     expect(drawing(after)).toEqual(NAMED);
+    expect(after.functions.buildId.filter(id => id !== '')).toEqual([buildId]);
     // 30 × 3 + 10 frames of 110 were named.
     expect(after.stats).toMatchObject({
       frames: 110,
@@ -230,7 +231,7 @@ describe('late names', () => {
       status: 201,
       file: { role: 'executable', kind: 'symtab' },
     });
-    expect(drawing(await flamegraph())).toEqual(NAMED.slice(0, 5));
+    expect(drawing(await flamegraph())).toEqual(BY_SYMBOLS);
     await putJson(buildId, path('debug'));
     expect(drawing(await flamegraph())).toEqual(NAMED);
     expect((await stored()).files.map((file: { role: string }) => file.role)).toEqual([
@@ -253,7 +254,7 @@ describe('late names', () => {
     expect(
       await (await fetch(`${running.url}/api/v1/debuginfo/${buildId}`, { method: 'DELETE' })).json(),
     ).toEqual({ deleted: 2 });
-    expect(drawing(await flamegraph())).toEqual(UNNAMED);
+    expect(drawing(await flamegraph())).toEqual(unnamed());
     expect(debugFolder(running.folder)).toEqual([]);
   });
 
@@ -289,7 +290,7 @@ describe('late names', () => {
     await push(running.url);
     await putJson(buildId, path('debug'));
     rmSync(join(running.folder, 'debuginfo'), { recursive: true });
-    expect(drawing(await flamegraph())).toEqual(UNNAMED);
+    expect(drawing(await flamegraph())).toEqual(unnamed());
     expect((await stored()).files).toEqual([]);
     expect(await putJson(buildId, path('debug'))).toMatchObject({ status: 201 });
     expect(drawing(await flamegraph())).toEqual(NAMED);
@@ -406,7 +407,7 @@ describe('kill -9', () => {
     await gone;
     running = await server({ data: folder });
     expect(debugFolder(folder)).toHaveLength(1);
-    expect(drawing(await flamegraph())).toEqual(NAMED.slice(0, 5));
+    expect(drawing(await flamegraph())).toEqual(BY_SYMBOLS);
     expect((await put(buildId, full)).status).toBe(201);
     expect(drawing(await flamegraph())).toEqual(NAMED);
   });

@@ -23,6 +23,7 @@ const functions = z.object({
   file: z.array(z.string()),
   module: z.array(z.string()),
   reason: z.array(z.string()).describe('why it has no name; empty when it has one'),
+  buildId: z.array(z.string()).describe('of its file, when it has no name'),
 });
 const counts = z.record(z.string(), z.int());
 const stats = z
