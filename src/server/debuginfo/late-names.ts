@@ -82,6 +82,8 @@ export class LateNames {
     if (late > 0)
       warnings.push(`${late} places without a name were not looked up in time; ask again for their names`);
     const { strings, frameOffset, frames } = builder.build();
+    // Handing strings over takes the loop as long again.
+    await this.#pause();
     const weights = await merger.name({
       location: places.location,
       isLeaf: places.isLeaf,
