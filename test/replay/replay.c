@@ -50,7 +50,24 @@ static const char *difference(const struct sw_walk *a, const struct sw_walk *b) 
 static struct sw_walk walk, again;
 static struct recording recording;
 
+/* In both trees, whoever is at the edges of an area and next to them. */
+static void check_areas(void) {
+  for (int i = 0; i < 8 * (int)host.area_count; i++) {
+    const struct vm_area_struct *edge = &host.areas[i / 8]->now, *expected = 0;
+    __u64 place = (i & 1 ? edge->vm_end : edge->vm_start) - (i >> 1 & 1);
+    for (size_t other = 0; other < host.area_count; other++) {
+      const struct vm_area_struct *area = &host.areas[other]->now;
+      if (place >= area->vm_start && place < area->vm_end) expected = area;
+    }
+    host_choose(i >> 2 & 1);
+    bool found = sw_find_area((__u64)host.mm, place, &walk.here.area, &walk.scratch);
+    if (found != !!expected || (found && walk.here.area.start != expected->vm_start))
+      fail("an area is not found, or found where it is not");
+  }
+}
+
 static void print(void) {
+  check_areas();
   replay_reset();
   unwind(&walk, false, false);
   size_t wanted = replay.wanted;
