@@ -85,7 +85,9 @@ static __u64 host_maple_node(const struct host_entry *entries, size_t count, boo
   struct maple_arange_64 *allocation = (void *)range;
   size_t pivots = leaf ? SW_PIVOTS : 9;
   for (size_t i = 0; i < count; i++) {
-    if (i < pivots) *(leaf ? &range->pivot[i] : &allocation->pivot[i]) = entries[i].last;
+    /* The last pivot of a node with room left may be missing. */
+    bool told = i + 1 < count || count + 1 >= pivots;
+    if (i < pivots && told) *(leaf ? &range->pivot[i] : &allocation->pivot[i]) = entries[i].last;
     *(leaf ? &range->slot[i] : &allocation->slot[i]) = (void *)entries[i].to;
   }
   *(leaf ? &range->meta.end : &allocation->meta.end) = count - 1;
