@@ -80,8 +80,9 @@ static __noinline __u32 sw_rule_at(__u32 block, __u32 levels, __u64 offset) {
   }
   struct sw_leaf *leaf = sw_block(block);
   if (!leaf) return SW_RULE_NONE;
+  if (offset < leaf->base) return SW_RULE_NONE;
   __u64 within = offset - leaf->base;
-  if (within > 0xffff) return SW_RULE_NONE;
+  if (within > 0xffff) within = 0xffff; /* the last row holds up to the next leaf, however far that is */
   __u32 rows = leaf->rows, at = 0;
 #pragma unroll
   for (__u32 step = 512; step; step >>= 1) {

@@ -90,6 +90,55 @@ describe.each(names)('%s', name => {
   });
 });
 
+/** A recording by hand: one file, whose table is an inner block over a leaf for each of the rows. */
+function made(rows: [offset: number, rule: number][], ip: number, stack: number[]): Buffer {
+  const words = (...numbers: number[]): Buffer => {
+    const bytes = Buffer.alloc(numbers.length * 8);
+    numbers.forEach((number, index) => {
+      bytes.writeBigInt64LE(BigInt(number), index * 8);
+    });
+    return bytes;
+  };
+  const root = Buffer.alloc(4096);
+  root.writeUInt32LE(rows.length);
+  const leaves = rows.map(([offset, rule], index) => {
+    const leaf = Buffer.alloc(4096);
+    leaf.writeUInt32LE(offset);
+    leaf.writeUInt16LE(1, 4);
+    leaf.writeUInt32LE(rule, 8 + 680 * 2);
+    root.writeUInt32LE(offset, 8 + index * 4);
+    root.writeUInt32LE(index + 1, 8 + (511 + index) * 4);
+    return Buffer.concat([words(index + 1), leaf]);
+  });
+  return Buffer.concat([
+    ...[Buffer.from('SREPLAY1'), words(ip, 0x7000, 0, -1, 0)],
+    words(1, 0x1000_0000, 0x2000_0000, 0, 2, 5),
+    ...[words(1, 0x7000, stack.length * 8), words(...stack)],
+    ...[words(1, 2, 0, 2, rows.length + 1), words(0), root, ...leaves],
+  ]);
+}
+
+it.each([
+  ['up to the next one', 0x1030_0000 - 1, 'root', 2],
+  ['not further', 0x1030_0000, 'root', 1],
+  ['from its first byte on', 0x1000_1000, 'root', 2],
+  ['and not in front of it', 0x1000_0fff, 'no_table', 1],
+])('a rule holds %s, though that be megabytes', (_, ip, end, frames) => {
+  const input = made(
+    [
+      [0x1000, 0x0001_0001],
+      [0x30_0000, 5],
+    ],
+    ip,
+    [0x1030_0001],
+  );
+  const { stdout, stderr } = spawnSync(join(output, 'replay'), [], { input });
+  expect(stderr.toString()).toBe('');
+  const lines = stdout.toString().trimEnd().split('\n');
+  expect(STACK_ENDS[Number(lines[0]!.split(' ')[0])]).toBe(end);
+  expect(lines.length - 1).toBe(frames);
+});
+
 it('what is no recording is refused', () => {
   const good = bytesOf(names[0]!);
   for (const input of [
