@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+import { NATIVE_ROOTS, nativePrograms } from './native.js';
+import { suite } from './suite.js';
+
+suite({
+  title: 'C and C++',
+  samples: 3000,
+  seconds: 40,
+  roots: NATIVE_ROOTS,
+  bounds: { complete: 99, named: 99, exact: 99, share: 2 },
+  programs: () => nativePrograms().map(({ file, ...rest }) => ({ ...rest, command: [file] })),
+});
