@@ -41,6 +41,78 @@ struct signal_struct {
   atomic_t live;
 };
 
+struct super_block {
+  __u32 s_dev;
+};
+
+struct inode {
+  struct super_block *i_sb;
+  unsigned long i_ino;
+  __u32 i_generation;
+};
+
+struct file {
+  struct inode *f_inode;
+};
+
+struct mm_struct;
+
+struct vm_area_struct {
+  unsigned long vm_start;
+  unsigned long vm_end;
+  struct mm_struct *vm_mm;
+  unsigned long vm_flags;
+  unsigned long vm_pgoff;
+  struct file *vm_file;
+};
+
+struct maple_tree {
+  void *ma_root;
+};
+
+struct maple_metadata {
+  unsigned char end;
+};
+
+struct maple_range_64 {
+  unsigned long pivot[15];
+  void *slot[16];
+  struct maple_metadata meta;
+};
+
+struct maple_arange_64 {
+  unsigned long pivot[9];
+  void *slot[10];
+  struct maple_metadata meta;
+};
+
+typedef struct {
+  void *vdso;
+} mm_context_t;
+
+struct mm_struct {
+  struct maple_tree mm_mt;
+  mm_context_t context;
+};
+
+struct rb_node {
+  struct rb_node *rb_right;
+  struct rb_node *rb_left;
+};
+
+struct rb_root {
+  struct rb_node *rb_node;
+};
+
+/* Before 6.1 areas were in a red-black tree. */
+struct mm_struct___before_6_1 {
+  struct rb_root mm_rb;
+};
+
+struct vm_area_struct___before_6_1 {
+  struct rb_node vm_rb;
+};
+
 struct task_struct {
   unsigned int __state;
   unsigned int flags;
@@ -53,6 +125,7 @@ struct task_struct {
   struct task_struct *group_leader;
   struct css_set *cgroups;
   struct signal_struct *signal;
+  struct mm_struct *mm;
 };
 
 /* Before 5.14 the member was `volatile long state`. */
@@ -65,21 +138,27 @@ struct pt_regs {
   unsigned long bp;
   unsigned long orig_ax;
   unsigned long ip;
+  __u16 cs;
   unsigned long sp;
 };
 #define SW_REGS_IP(regs) BPF_CORE_READ(regs, ip)
 #define SW_REGS_SP(regs) BPF_CORE_READ(regs, sp)
 #define SW_REGS_FP(regs) BPF_CORE_READ(regs, bp)
+#define SW_REGS_LR(regs) 0
+#define SW_REGS_32_BIT(regs) (BPF_CORE_READ(regs, cs) == 0x23) /* __USER32_CS */
 #elif defined(__TARGET_ARCH_arm64)
 struct pt_regs {
   __u64 regs[31];
   __u64 sp;
   __u64 pc;
+  __u64 pstate;
   int syscallno;
 };
 #define SW_REGS_IP(regs) BPF_CORE_READ(regs, pc)
 #define SW_REGS_SP(regs) BPF_CORE_READ(regs, sp)
 #define SW_REGS_FP(regs) BPF_CORE_READ(regs, regs[29])
+#define SW_REGS_LR(regs) BPF_CORE_READ(regs, regs[30])
+#define SW_REGS_32_BIT(regs) (BPF_CORE_READ(regs, pstate) & 16) /* PSR_MODE32_BIT */
 #else
 #error "only x86-64 and arm64 are known"
 #endif
@@ -113,3 +192,4 @@ enum cgroup_subsys_id {
 #define SW_TASK_RTLOCK_WAIT 0x1000
 #define SW_TASK_STATES 0x00ff /* what ps shows a letter for */
 #define SW_PF_KTHREAD 0x00200000
+#define SW_VM_EXEC 0x4 /* include/linux/mm.h */

@@ -4,7 +4,7 @@
 
 #include "away.h"
 #include "counts.h"
-#include "stack.h"
+#include "take.h"
 #include "tasks.h"
 
 /* Nanoseconds that a task must have been away, from leaving the CPU to being back on it; no maximum if that

@@ -17,7 +17,7 @@ struct {
   __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
   __uint(max_entries, SW_SCRATCHES);
   __type(key, __u32);
-  __type(value, struct sw_stack);
+  __type(value, struct sw_walk);
 } sw_scratch SEC(".maps");
 
 /* The interval of the task that is being switched in, until its stack can be taken on the same CPU. */
@@ -54,25 +54,23 @@ static __always_inline bool sw_has_user_part(struct task_struct *task) {
   return !(BPF_CORE_READ(task, flags) & SW_PF_KTHREAD);
 }
 
-static __always_inline struct sw_stack *sw_scratch_at(__u32 row) {
+static __always_inline struct sw_walk *sw_scratch_at(__u32 row) {
   return bpf_map_lookup_elem(&sw_scratch, &row);
 }
 
 static __always_inline void sw_keep_left_stack(void *ctx, struct task_struct *task) {
-#ifdef SW_KERNEL_5_8
-  struct sw_stack *stack = sw_scratch_at(SW_SCRATCH_SWITCH);
-#else
-  struct sw_stack *stack = bpf_task_storage_get(&sw_left_stacks, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-#endif
-  if (!stack) {
-    sw_count_as(SW_LOST_TASK_STATE_FULL, 1);
-    return;
-  }
-  sw_take_stack(ctx, stack, false, sw_has_user_part(task));
+  struct sw_walk *walk = sw_scratch_at(SW_SCRATCH_SWITCH);
+  if (!walk) return;
+  struct sw_stack *stack = &walk->stack;
+  sw_take_stack(ctx, walk, false, sw_has_user_part(task));
   stack->head.hash = sw_hash(stack);
 #ifdef SW_KERNEL_5_8
   __u32 tid = task->pid;
   bpf_map_update_elem(&sw_left_stacks, &tid, stack, BPF_ANY);
+#else
+  bpf_task_storage_delete(&sw_left_stacks, task); /* only a new one takes its first value from us */
+  if (!bpf_task_storage_get(&sw_left_stacks, task, stack, BPF_LOCAL_STORAGE_GET_F_CREATE))
+    sw_count_as(SW_LOST_TASK_STATE_FULL, 1);
 #endif
 }
 
@@ -160,8 +158,9 @@ static __always_inline void sw_come_back(struct task_struct *next, __u64 now) {
   if (sw_take_at_switch_out) {
     stack = sw_left_stack(next);
     if (!stack) { /* pushed out of a full map meanwhile: the time still counts */
-      stack = sw_scratch_at(SW_SCRATCH_SWITCH);
-      if (!stack) return;
+      struct sw_walk *walk = sw_scratch_at(SW_SCRATCH_SWITCH);
+      if (!walk) return;
+      stack = &walk->stack;
       stack->head.flags = SW_KERNEL_UNREADABLE | SW_USER_UNREADABLE;
       stack->head.end = SW_END_NOT_TAKEN;
       stack->head.kernel_frames = 0;
@@ -171,8 +170,9 @@ static __always_inline void sw_come_back(struct task_struct *next, __u64 now) {
   }
 #ifndef SW_KERNEL_5_8
   if (away->fresh) {
-    stack = sw_scratch_at(SW_SCRATCH_SWITCH);
-    if (!stack) return;
+    struct sw_walk *walk = sw_scratch_at(SW_SCRATCH_SWITCH);
+    if (!walk) return;
+    stack = &walk->stack;
     sw_take_fresh(next, stack);
     stack->head.hash = sw_hash(stack);
   }
@@ -240,9 +240,10 @@ static __always_inline int sw_capture(void *ctx) {
   struct sw_key key = {};
   if (!sw_identify(task, &key)) return 0;
   sw_check_wakeup(&interval);
-  struct sw_stack *stack = sw_scratch_at(SW_SCRATCH_SWITCH);
-  if (!stack) return 0;
-  sw_take_stack(ctx, stack, false, sw_has_user_part(task));
+  struct sw_walk *walk = sw_scratch_at(SW_SCRATCH_SWITCH);
+  if (!walk) return 0;
+  struct sw_stack *stack = &walk->stack;
+  sw_take_stack(ctx, walk, false, sw_has_user_part(task));
   stack->head.tgid = key.tgid;
   key.stack = stack->head.hash = sw_hash(stack);
   sw_count_interval(task, &interval, &key, stack);
@@ -259,34 +260,6 @@ SEC("kprobe/finish_task_switch")
 int sw_back_kprobe(void *ctx) { return sw_capture(ctx); }
 
 #ifndef SW_KERNEL_5_8
-/*
- * The user part of a task that is not running: by frame pointers, one frame after the other, as the kernel's
- * own walk only looks into the current address space. Needs a sleepable iterator (5.18).
- */
-static __always_inline void sw_take_user_of(struct task_struct *task, struct sw_stack *stack) {
-  struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-  __u32 at = stack->head.kernel_frames & SW_MAX_FRAMES;
-  __u64 frame_pointer = SW_REGS_FP(regs), lowest = SW_REGS_SP(regs);
-  __u32 n = 1;
-  stack->frame[at] = SW_REGS_IP(regs);
-  for (__u32 i = 1; i < SW_MAX_FRAMES; i++) {
-    __u64 record[2]; /* the caller's frame pointer, and the return address */
-    if (frame_pointer < lowest || (frame_pointer & 7)) break;
-    if (bpf_copy_from_user_task(record, sizeof(record), (void *)frame_pointer, task, 0)) break;
-    stack->frame[at + i] = record[1];
-    n = i + 1;
-    lowest = frame_pointer + sizeof(record);
-    frame_pointer = record[0];
-  }
-  stack->head.user_frames = n;
-  stack->head.end = SW_END_ROOT;
-  if (n >= sw_max_stack) {
-    stack->head.flags |= SW_USER_TRUNCATED;
-    stack->head.end = SW_END_DEPTH;
-  }
-  if (!sw_in_syscall(regs)) stack->head.flags |= SW_USER_EXACT;
-}
-
 /* Notes a task that fell asleep before we watched, as away since then. */
 static __always_inline void sw_prime(struct task_struct *task, struct sw_away *away) {
   __u32 state = sw_state_of(task);
@@ -321,8 +294,9 @@ static __always_inline int sw_open(struct bpf_iter__task *ctx, bool user) {
   struct sw_stack *stack = 0;
   key.stack = away->open_stack; /* it has not moved since the last window */
   if (!key.stack) {
-    stack = sw_scratch_at(SW_SCRATCH_ITERATOR);
-    if (!stack) return 0;
+    struct sw_walk *walk = sw_scratch_at(SW_SCRATCH_ITERATOR);
+    if (!walk) return 0;
+    stack = &walk->stack;
     stack->head.flags = 0;
     stack->head.kernel_frames = 0;
     stack->head.user_frames = 0;
@@ -334,7 +308,7 @@ static __always_inline int sw_open(struct bpf_iter__task *ctx, bool user) {
     stack->head.end = SW_END_NO_USER;
     if (sw_has_user_part(task)) {
       if (user) {
-        sw_take_user_of(task, stack);
+        sw_unwind_other(walk, task);
       } else {
         stack->head.flags |= SW_USER_UNREADABLE;
         stack->head.end = SW_END_NOT_TAKEN;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* One sample each time a CPU's software clock has run for a period. */
 #include "counts.h"
-#include "stack.h"
+#include "take.h"
 #include "tasks.h"
 
 struct {
   __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
   __uint(max_entries, 1);
   __type(key, __u32);
-  __type(value, struct sw_stack);
+  __type(value, struct sw_walk);
 } sw_scratch SEC(".maps");
 
 SEC("perf_event")
@@ -22,9 +22,10 @@ int sw_on_cpu(void *ctx) {
   if (!sw_identify(task, &key)) return 0;
 
   __u32 zero = 0;
-  struct sw_stack *stack = bpf_map_lookup_elem(&sw_scratch, &zero);
-  if (!stack) return 0; /* cannot be: the array has this row */
-  sw_take_stack(ctx, stack, true, !(BPF_CORE_READ(task, flags) & SW_PF_KTHREAD));
+  struct sw_walk *walk = bpf_map_lookup_elem(&sw_scratch, &zero);
+  if (!walk) return 0; /* cannot be: the array has this row */
+  struct sw_stack *stack = &walk->stack;
+  sw_take_stack(ctx, walk, true, !(BPF_CORE_READ(task, flags) & SW_PF_KTHREAD));
   stack->head.tgid = key.tgid;
   key.stack = stack->head.hash = sw_hash(stack);
   struct sw_hit hit = {.count = 1, .now = bpf_ktime_get_ns(), .task = task};

@@ -114,6 +114,9 @@ enum sw_counter {
   SW_LOST_TASK_STATE_FULL,
   SW_LOST_BAD_DELTA,
   SW_LOST_MISSED_WAKEUP,
+  SW_LOST_FILES_FULL,  /* no room to remember a file: stacks through it go by frame pointers */
+  SW_LOST_WANTED_FULL, /* user space was not told of a file that needs a table; it will be at the next sample
+                        */
   SW_SKIPPED_IDLE,
   SW_SKIPPED_SCOPE,
   SW_SKIPPED_EXCLUDED,
@@ -129,6 +132,7 @@ enum sw_control {
   SW_CONTROL_SCOPE = 1,    /* enum sw_scope */
   SW_CONTROL_ATTACHED = 2, /* CLOCK_MONOTONIC ns: nothing can have begun before */
   SW_CONTROL_PRIME = 3,    /* 1: the task iterator only notes who is asleep */
+  SW_CONTROL_WINDOW = 4,   /* number of drains: tells what was used lately */
   SW_CONTROLS,
 };
 

@@ -2,6 +2,7 @@
 /* Keeps the set of processes in scope: children come in, and whoever exits goes. Attached only while it is
  * asked for. */
 #include "maps.h"
+#include "tables.h"
 
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(sw_scope_fork, struct task_struct *parent, struct task_struct *child) {

@@ -45,11 +45,9 @@ static __always_inline bool sw_in_syscall(struct pt_regs *regs) {
 #endif
 }
 
-/*
- * The one place that fills the user part, from the current task: frame pointers, by the kernel's own walk.
- * Nothing else knows how the frames came about.
- */
-static __always_inline void sw_take_user(void *ctx, struct sw_stack *stack) {
+/* The user part of the current task by frame pointers, by the kernel's own walk: for kernels that know no
+ * better. */
+static __always_inline void sw_take_frame_pointers(void *ctx, struct sw_stack *stack) {
   __u32 at = stack->head.kernel_frames & SW_MAX_FRAMES;
   long bytes = bpf_get_stack(ctx, &stack->frame[at], sizeof(__u64) * SW_MAX_FRAMES, BPF_F_USER_STACK);
   stack->head.user_frames = 0;
@@ -65,7 +63,6 @@ static __always_inline void sw_take_user(void *ctx, struct sw_stack *stack) {
     stack->head.flags |= SW_USER_TRUNCATED;
     stack->head.end = SW_END_DEPTH;
   }
-
   bool syscall = false;
   if (at && SW_HAS_TASK_REGS)
     syscall = sw_in_syscall((struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf()));
@@ -92,14 +89,4 @@ static __noinline __u64 sw_hash(const struct sw_stack *stack) {
   }
   hash ^= hash >> 47;
   return hash ? hash : 1; /* 0 means none */
-}
-
-/* Takes both parts of the current task's stack. `interrupted`: ctx holds the registers of the interrupted
- * instruction. */
-static __always_inline void sw_take_stack(void *ctx, struct sw_stack *stack, bool interrupted, bool user) {
-  stack->head.flags = 0;
-  stack->head.user_frames = 0;
-  stack->head.end = SW_END_NO_USER;
-  sw_take_kernel(ctx, stack, interrupted);
-  if (user) sw_take_user(ctx, stack);
 }

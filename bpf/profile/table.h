@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Unwind tables: how to get from a frame to its caller's, for each place in a file's code. The symbolizer makes
- * them (symbolizers/src/unwind), native/bpf puts them into the kernel, the unwinder reads them. Included by C
- * (BPF) and C++; the Rust half states the same layout.
+ * Unwind tables: how to get from a frame to its caller's, for each place in a file's code. The symbolizer
+ * makes them (symbolizers/src/unwind), native/bpf puts them into the kernel, the unwinder reads them.
+ * Included by C (BPF) and C++; the Rust half states the same layout.
  *
- * A table is a B-tree of 4 kB blocks, keyed by file offset: a look-up visits one block for a small library, two
- * up to 300,000 rows, three beyond. Children are named by block number: within the table as it is made, in the
- * pool as it is in the kernel.
+ * A table is a B-tree of 4 kB blocks, keyed by file offset: a look-up visits one block for a small library,
+ * two up to 300,000 rows, three beyond. Children are named by block number: within the table as it is made,
+ * in the pool as it is in the kernel.
  */
 #pragma once
 
@@ -37,12 +37,13 @@ struct sw_inner {
 };
 
 /*
- * A rule, 32 bits. Bits 0 to 3: where the canonical frame address (CFA, the stack pointer before the call) is.
+ * A rule, 32 bits. Bits 0 to 3: where the canonical frame address (CFA, the stack pointer before the call)
+ * is.
  *
  * x86-64: the return address is at CFA - 8. Bits 4 to 15: the caller's frame pointer is at CFA - 8 * this;
  * 0: it is the same as the callee's.
- * arm64: bits 4 to 9: the caller's frame pointer is at CFA - 8 * this, or 0: the same; bits 10 to 15: the return
- * address likewise, 0: it is in the link register.
+ * arm64: bits 4 to 9: the caller's frame pointer is at CFA - 8 * this, or 0: the same; bits 10 to 15: the
+ * return address likewise, 0: it is in the link register.
  *
  * Bits 16 to 31, signed: offset in words of 8 bytes. For the two that read memory, bits 16 to 23, signed, are
  * the offset of what is read, and bits 24 to 31 are added to what was read, both in words.
@@ -63,3 +64,37 @@ enum sw_rule {
 #define SW_RULE_OFFSET(rule) ((__s32)(rule) >> 16)
 #define SW_RULE_READ_OFFSET(rule) ((__s32)((rule) << 8) >> 24)
 #define SW_RULE_READ_ADDEND(rule) ((rule) >> 24)
+
+/* A file as the kernel tells it from others. */
+struct sw_file {
+  __u64 inode;
+  __u32 device;
+  __u32 generation;
+};
+
+/* The vDSO is in no file; the whole machine has one for 64-bit programs. */
+#define SW_VDSO_FILE {0, 0, 1}
+
+enum sw_table_state {
+  SW_TABLE_WANTED = 0, /* user space was told */
+  SW_TABLE_READY = 1,
+  SW_TABLE_NONE = 2, /* the file has no unwind information, or it cannot be read */
+};
+
+struct sw_table {
+  __u32 state;
+  __u32 root; /* block */
+  __u32 levels;
+  __u32 used; /* SW_CONTROL_WINDOW at the last use */
+};
+
+/* What user space is told of a file that has no table: who has it mapped, and where. */
+struct sw_wanted {
+  struct sw_file file;
+  __u64 start, end, offset;
+  __u32 tgid;
+  __u32 unused;
+};
+
+/* Blocks of all tables are in slabs, made as they are needed. */
+#define SW_SLAB_BLOCKS 64

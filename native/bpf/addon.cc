@@ -82,6 +82,9 @@ class Profiler : public Napi::ObjectWrap<Profiler> {
         {StaticMethod<&Profiler::now>("now"), InstanceMethod("poll", &Profiler::checked<&Profiler::poll>),
          InstanceMethod("drain", &Profiler::checked<&Profiler::drain>),
          InstanceMethod("setScope", &Profiler::checked<&Profiler::setScope>),
+         InstanceMethod("wantedTables", &Profiler::checked<&Profiler::wantedTables>),
+         InstanceMethod("installTable", &Profiler::checked<&Profiler::installTable>),
+         InstanceMethod("refuseTable", &Profiler::checked<&Profiler::refuseTable>),
          InstanceMethod("programs", &Profiler::checked<&Profiler::programs>),
          InstanceMethod("close", &Profiler::checked<&Profiler::close>),
          InstanceAccessor<&Profiler::chosen>("chosen"), InstanceAccessor<&Profiler::memory>("memory")});
@@ -139,6 +142,29 @@ class Profiler : public Napi::ObjectWrap<Profiler> {
     return info.Env().Undefined();
   }
 
+  Napi::Value wantedTables(const Napi::CallbackInfo& info) {
+    return fromWanted(info.Env(), recorder_ ? recorder_->takeWantedTables() : std::vector<WantedTable>());
+  }
+
+  Napi::Value installTable(const Napi::CallbackInfo& info) {
+    if (!info[0].IsNumber() || !info[1].IsString() || !info[2].IsTypedArray())
+      throw Failure("SW_USAGE", {{"reason", "installTable takes an id, a build id and bytes"}});
+    auto bytes = info[2].As<Napi::Uint8Array>();
+    TableAnswer answer{info[0].As<Napi::Number>().Uint32Value(), info[1].As<Napi::String>().Utf8Value(), {}};
+    answer.table.assign(bytes.Data(), bytes.Data() + bytes.ByteLength());
+    if (recorder_) recorder_->answerWanted(std::move(answer));
+    return info.Env().Undefined();
+  }
+
+  Napi::Value refuseTable(const Napi::CallbackInfo& info) {
+    if (!info[0].IsNumber() || !info[1].IsBoolean())
+      throw Failure("SW_USAGE", {{"reason", "refuseTable takes an id and whether to ask again"}});
+    TableAnswer answer{info[0].As<Napi::Number>().Uint32Value(), "", {}};
+    answer.later = info[1].As<Napi::Boolean>().Value();
+    if (recorder_) recorder_->answerWanted(std::move(answer));
+    return info.Env().Undefined();
+  }
+
   Napi::Value programs(const Napi::CallbackInfo& info) {
     auto out = Napi::Array::New(info.Env());
     if (!recorder_) return out;
@@ -166,6 +192,14 @@ class Profiler : public Napi::ObjectWrap<Profiler> {
     out.Set("kernelBytes", static_cast<double>(memory.kernelBytes));
     out.Set("userBytes", static_cast<double>(memory.userBytes));
     out.Set("processes", static_cast<double>(memory.processes));
+    auto tables = Napi::Object::New(info.Env());
+    const std::pair<const char*, uint64_t> counts[] = {
+        {"tables", memory.tables.tables},   {"files", memory.tables.files},
+        {"bytes", memory.tables.bytes},     {"limitBytes", memory.tables.limitBytes},
+        {"evicted", memory.tables.evicted}, {"refused", memory.tables.refused},
+        {"noRoom", memory.tables.noRoom}};
+    for (const auto& [name, value] : counts) tables.Set(name, static_cast<double>(value));
+    out.Set("tables", tables);
     return out;
   }
 

@@ -26,6 +26,8 @@ enum Loss {
   kTaskStateFull,
   kBadDelta,
   kMissedWakeup,
+  kFilesFull,
+  kWantedFull,
   kLossCauses
 };
 

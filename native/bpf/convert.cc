@@ -72,9 +72,9 @@ Napi::Value counters(Napi::Env env, const char* const (&names)[N], const std::ar
   return out;
 }
 
-constexpr const char* kLossNames[kLossCauses] = {"counts_full",        "stack_ring_full", "stack_missing",
-                                                 "process_table_full", "sideband_lost",   "task_state_full",
-                                                 "bad_delta",          "missed_wakeup"};
+constexpr const char* kLossNames[kLossCauses] = {
+    "counts_full",     "stack_ring_full", "stack_missing", "process_table_full", "sideband_lost",
+    "task_state_full", "bad_delta",       "missed_wakeup", "files_full",         "wanted_full"};
 constexpr const char* kSkipNames[kSkipCauses] = {"idle",      "out_of_scope", "excluded",
                                                  "too_short", "too_long",     "state"};
 
@@ -158,6 +158,9 @@ Options toOptions(const Napi::Value& value) {
     options.maxSamples = static_cast<uint32_t>(number(from, "maxSamples", 1, 1 << 22));
   if (has(from, "maxProcessBytes"))
     options.maxProcessBytes = static_cast<uint64_t>(number(from, "maxProcessBytes", 1 << 16, 1ll << 40));
+  if (has(from, "maxTableBytes"))
+    options.maxTableBytes = static_cast<uint64_t>(number(from, "maxTableBytes", 1 << 18, 1ll << 36));
+  if (has(from, "unwinds")) options.unwinds = boolean(from, "unwinds");
   return options;
 }
 
@@ -219,6 +222,36 @@ Napi::Object fromColumns(Napi::Env env, const Columns& columns) {
   out.Set("strings", strings(env, columns.strings));
   out.Set("lost", counters(env, kLossNames, columns.lost));
   out.Set("skipped", counters(env, kSkipNames, columns.skipped));
+  return out;
+}
+
+/** WantedTables of index.d.ts: rows of `mappings` and `processes` are those of `id`. */
+Napi::Object fromWanted(Napi::Env env, const std::vector<WantedTable>& wanted) {
+  std::vector<uint32_t> id;
+  Columns columns;
+  for (const WantedTable& each : wanted) {
+    id.push_back(each.id);
+    auto& m = columns.mappings;
+    m.path.push_back(each.file.path);
+    m.buildId.push_back(each.file.buildId);
+    m.device.push_back(each.file.device);
+    m.inode.push_back(each.file.inode);
+    m.pid.push_back(each.pid);
+    m.start.push_back(each.mapping.start);
+    m.end.push_back(each.mapping.end);
+    m.offset.push_back(each.mapping.offset);
+    auto& p = columns.processes;
+    p.pid.push_back(each.pid);
+    p.parent.push_back(each.parent);
+    p.startNs.push_back(0);
+    p.cgroup.push_back(0);
+    p.comm.push_back(0);
+    p.executable.push_back(0);
+    p.executableMapping.push_back(-1);
+    p.alive.push_back(each.alive);
+  }
+  Napi::Object out = fromColumns(env, columns);
+  out.Set("id", u32(env, id));
   return out;
 }
 

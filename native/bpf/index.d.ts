@@ -33,6 +33,10 @@ export interface ProfilerOptions {
   maxSamples?: number;
   /** Maximum bytes of process and mapping tables (default 32 MiB). */
   maxProcessBytes?: number;
+  /** Maximum bytes of unwind tables in the kernel (default 64 MiB). */
+  maxTableBytes?: number;
+  /** False: stacks by frame pointers only. Default: by unwind tables where the kernel can (5.15). */
+  unwinds?: boolean;
 }
 
 /** One drain: all rows since the drain before. Plain typed arrays, valid as long as the caller keeps them. */
@@ -123,7 +127,9 @@ export type LossCause =
   | 'sideband_lost' // the kernel dropped mapping records (PERF_RECORD_LOST); those processes were read again from /proc
   | 'task_state_full' // off-CPU: no room to remember when a task left
   | 'bad_delta' // off-CPU: an interval that cannot be true, or whose end was not seen
-  | 'missed_wakeup'; // off-CPU: runqueue time could not be told from blocked time
+  | 'missed_wakeup' // off-CPU: runqueue time could not be told from blocked time
+  | 'files_full' // frames in a file that there was no room to remember: they went by frame pointers
+  | 'wanted_full'; // times that a file without unwind table could not be reported at once
 
 export type SkipCause =
   | 'idle' // on-CPU samples of an idle CPU
@@ -132,6 +138,23 @@ export type SkipCause =
   | 'too_short' // off-CPU: away for less than minNs
   | 'too_long' // off-CPU: away for more than maxNs
   | 'state'; // off-CPU: the task state is not in stateMask
+
+/** Files that stacks go through and that have no unwind table. Row i of `mappings` and of `processes` is that of id i. */
+export type WantedTables = Pick<Drained, 'mappings' | 'processes' | 'locations' | 'strings'> & { id: Uint32Array };
+
+/** Unwind tables in the kernel. */
+export interface TableStats {
+  tables: number;
+  /** Files that are known, with a table (several may share one) or without. */
+  files: number;
+  /** Kernel memory taken by tables, and its bound. */
+  bytes: number;
+  limitBytes: number;
+  /** Since the start: tables taken out to make room; files that have no table; tables that found no room. */
+  evicted: number;
+  refused: number;
+  noRoom: number;
+}
 
 export interface ProgramCost {
   name: string;
@@ -153,11 +176,22 @@ export class Profiler {
   /** Turns the two sets of maps around and gives what the other one holds. Runs on the thread pool. */
   drain(): Promise<Drained>;
   setScope(scope: Scope): void;
+  /** Each file is given once; answer with installTable or refuseTable. */
+  wantedTables(): WantedTables;
+  /** `table`: as the symbolizer makes it (docs/unwinding.md). Files with the same build id (hex) share it. */
+  installTable(id: number, buildId: string, table: Uint8Array): void;
+  /** There is none; `later`: it may be asked for again. */
+  refuseTable(id: number, later: boolean): void;
   programs(): ProgramCost[];
   /** Which program was chosen for each job on this kernel, e.g. { offCpuCapture: 'sched_exit_tp' }. */
   readonly chosen: Record<string, string>;
   /** Bytes of kernel memory in maps, and of the user-space tables. */
-  readonly memory: { kernelBytes: number; userBytes: number; processes: number };
+  readonly memory: {
+    kernelBytes: number;
+    userBytes: number;
+    processes: number;
+    tables: TableStats;
+  };
   /** Detaches everything. Idempotent; also on environment teardown. */
   close(): void;
 }

@@ -37,6 +37,8 @@ struct Options {
   std::vector<uint32_t> excludePids;
   uint32_t maxSamples = 16384;
   uint64_t maxProcessBytes = 32u << 20;
+  uint64_t maxTableBytes = 64u << 20;
+  bool unwinds = true;  // false: frame pointers only
 };
 
 }  // namespace stackwell

@@ -26,6 +26,7 @@ Recorder::Recorder(const Options& options) : processes_(options.maxProcessBytes)
   // First the side records: a process that starts from here on is known before its first sample.
   sideband_ = std::make_unique<Sideband>();
   scope_ = std::make_unique<ScopeFilter>(options);
+  tables_ = std::make_unique<Tables>(scope_->object(), options.maxTableBytes);
   if (options.hz) {
     samplers_.push_back(std::make_unique<OnCpu>(options, scope_->object(), stacks_));
     chosen_["onCpu"] = "perf_event cpu-clock";
@@ -44,9 +45,11 @@ Recorder::Recorder(const Options& options) : processes_(options.maxProcessBytes)
 }
 
 int Recorder::readRings(uint64_t untilNs) {
+  takeAnswers();
   int n = sideband_->apply(processes_, untilNs);
   n += stacks_.consume();
   for (uint32_t pid : stacks_.takeSeen()) processes_.want(pid);
+  tables_->consume(processes_);
   userBytes_ = processes_.bytes() + stacks_.bytes();
   processCount_ = processes_.size();
   return n;
@@ -84,7 +87,10 @@ Columns Recorder::drain() {
   scope_->control(SW_CONTROL_SET, set_);
   columns.startNs = windowStart_;
   columns.endNs = windowStart_ = monotonicNow();
+  scope_->control(SW_CONTROL_WINDOW, drains_ + 1);
+  tables_->evict(drains_ + 1);
   waitForPrograms();
+  tables_->reclaim();
   readRings(monotonicNow());
 
   drains_++;
@@ -99,6 +105,8 @@ Columns Recorder::drain() {
     columns.lost[kTaskStateFull] += counted[SW_LOST_TASK_STATE_FULL];
     columns.lost[kBadDelta] += counted[SW_LOST_BAD_DELTA];
     columns.lost[kMissedWakeup] += counted[SW_LOST_MISSED_WAKEUP];
+    columns.lost[kFilesFull] += counted[SW_LOST_FILES_FULL];
+    columns.lost[kWantedFull] += counted[SW_LOST_WANTED_FULL];
     columns.skipped[kIdle] += counted[SW_SKIPPED_IDLE];
     columns.skipped[kScope] += counted[SW_SKIPPED_SCOPE];
     columns.skipped[kExcluded] += counted[SW_SKIPPED_EXCLUDED];
@@ -138,7 +146,40 @@ std::vector<ProgramCost> Recorder::programs() {
   return costs;
 }
 
-Memory Recorder::memory() const { return {mapBytes_, userBytes_, processCount_}; }
+std::vector<WantedTable> Recorder::takeWantedTables() {
+  std::unique_lock lock(mutex_, std::try_to_lock);
+  if (!lock.owns_lock() || closed_) return {};
+  return tables_->takeWanted();
+}
+
+void Recorder::answerWanted(TableAnswer answer) {
+  {
+    std::lock_guard lock(answersMutex_);
+    answers_.push_back(std::move(answer));
+  }
+  std::unique_lock lock(mutex_, std::try_to_lock);
+  if (lock.owns_lock() && !closed_) takeAnswers();
+}
+
+void Recorder::takeAnswers() {
+  std::vector<TableAnswer> answers;
+  {
+    std::lock_guard lock(answersMutex_);
+    answers.swap(answers_);
+  }
+  for (const TableAnswer& answer : answers) {
+    if (answer.table.empty())
+      tables_->refuse(answer.id, answer.later);
+    else
+      tables_->install(answer.id, answer.buildId, answer.table.data(), answer.table.size());
+  }
+}
+
+Memory Recorder::memory() {
+  if (std::unique_lock lock(mutex_, std::try_to_lock); lock.owns_lock() && tables_)
+    tableStats_ = tables_->stats();
+  return {mapBytes_ + tableStats_.bytes, userBytes_, processCount_, tableStats_};
+}
 
 void Recorder::close() {
   std::lock_guard lock(attached_);

@@ -22,6 +22,7 @@
 #include "scope.h"
 #include "sideband.h"
 #include "stacks.h"
+#include "tables.h"
 
 namespace stackwell {
 
@@ -32,6 +33,15 @@ struct ProgramCost {
 
 struct Memory {
   uint64_t kernelBytes, userBytes, processes;
+  TableStats tables;
+};
+
+/** A table for a file that wanted one, or why there is none. */
+struct TableAnswer {
+  uint32_t id;
+  std::string buildId;
+  std::vector<uint8_t> table;  // empty: there is none,
+  bool later = false;          // but there may be another time
 };
 
 class Recorder {
@@ -44,29 +54,38 @@ class Recorder {
   /** Throws SW_PROFILER_CLOSED. */
   Columns drain();
   void setScope(const Scope& scope);
+  /** Files that need an unwind table; empty while a drain runs. */
+  std::vector<WantedTable> takeWantedTables();
+  /** What came of a wanted table; put into the kernel now, or at the end of the drain that runs. */
+  void answerWanted(TableAnswer answer);
   std::vector<ProgramCost> programs();
-  Memory memory() const;
+  Memory memory();
   const std::map<std::string, std::string>& chosen() const { return chosen_; }
   void close();
 
  private:
   int readRings(uint64_t untilNs);
+  void takeAnswers();
   void waitForPrograms();
 
   std::mutex attached_;
   std::mutex mutex_;
+  std::mutex answersMutex_;
+  std::vector<TableAnswer> answers_;
   std::atomic<bool> closed_{false};
   std::map<std::string, std::string> chosen_;
   Stacks stacks_;
   Processes processes_;
   std::unique_ptr<Sideband> sideband_;
   std::unique_ptr<ScopeFilter> scope_;
+  std::unique_ptr<Tables> tables_;
   std::vector<std::unique_ptr<Sampler>> samplers_;
   uint32_t set_ = 0;
   uint32_t drains_ = 0;
   uint64_t windowStart_ = 0;
   uint64_t mapBytes_ = 0;
   std::atomic<uint64_t> userBytes_{0}, processCount_{0};
+  TableStats tableStats_;  // of the environment's thread
 };
 
 }  // namespace stackwell

@@ -18,7 +18,8 @@ namespace stackwell {
 namespace {
 
 constexpr uint32_t kBatch = 4096;
-constexpr const char* kShared[] = {"sw_control", "sw_scope_cgroups", "sw_scope_tgids", "sw_excluded"};
+constexpr const char* kShared[] = {"sw_control", "sw_scope_cgroups", "sw_scope_tgids", "sw_excluded",
+                                   "sw_files",   "sw_wanted_tables", "sw_slabs"};
 
 uint32_t maxStack() {
   std::string limit = readFile("/proc/sys/kernel/perf_event_max_stack");
@@ -36,6 +37,11 @@ Sampler::Sampler(const Options& options, const std::string& file, const Object& 
   object_.knob<uint32_t>("sw_cgroup_hierarchy", options.hierarchy);
   object_.knob<uint32_t>("sw_excluded_count", static_cast<uint32_t>(options.excludePids.size()));
   object_.knob<uint32_t>("sw_max_stack", maxStack());
+  // Global functions take pointers since 5.12: older kernels have objects of their own, without them.
+  if (kernelVersion() >= version(5, 12) && !file.ends_with("_5_8.bpf.o")) {
+    object_.knob<bool>("sw_unwinds", options.unwinds && kernelVersion() >= version(5, 15));
+    object_.knob<uint32_t>("sw_page_shift", static_cast<uint32_t>(__builtin_ctzl(sysconf(_SC_PAGESIZE))));
+  }
 }
 
 void Sampler::load(Stacks& stacks, std::pair<uint64_t, uint64_t> scheduler) {
@@ -60,7 +66,8 @@ void Sampler::take(uint32_t set, const std::function<void(const sw_key&, const s
 }
 
 OnCpu::OnCpu(const Options& options, const Object& scope, Stacks& stacks)
-    : Sampler(options, "on_cpu.bpf.o", scope), periodNs_(1'000'000'000u / options.hz) {
+    : Sampler(options, kernelVersion() < version(5, 12) ? "on_cpu_5_8.bpf.o" : "on_cpu.bpf.o", scope),
+      periodNs_(1'000'000'000u / options.hz) {
   load(stacks, {0, 0});
 }
 

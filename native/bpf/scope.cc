@@ -10,6 +10,7 @@
 
 #include "failure.h"
 #include "kernel.h"
+#include "tables.h"
 
 namespace stackwell {
 
@@ -44,6 +45,7 @@ bool isProcess(uint32_t pid) {
 }  // namespace
 
 ScopeFilter::ScopeFilter(const Options& options) : object_(options.objects, "scope.bpf.o") {
+  object_.resize("sw_slabs", Tables::slabs(options.maxTableBytes));
   object_.load();
   for (uint32_t pid : options.excludePids) {
     uint8_t one = 1;

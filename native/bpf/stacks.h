@@ -15,8 +15,8 @@ namespace stackwell {
 
 struct Stack {
   uint8_t flags = 0;
-  uint8_t kernel = 0;  // frames, kernel before user, leaf first
-  uint8_t user = 0;    // words
+  uint8_t kernel = 0;   // frames, kernel before user, leaf first
+  uint8_t user = 0;     // words
   uint8_t end = 0;      // enum sw_end
   uint8_t sets = 0;     // bit 1 << set: a row of that set names it
   uint32_t usedAt = 0;  // the drain that used it last

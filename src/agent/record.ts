@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A recording of one scope for some seconds: one merged profile for each type, no server, no outbox.
-import type { Drained, Scope as NativeScope, ProfilerOptions } from '#native/bpf';
+import type { Drained, Scope as NativeScope, Profiler, ProfilerOptions } from '#native/bpf';
 import { StackwellError } from '../errors.js';
 import { Containers } from './containers/containers.js';
 import { BPF_OBJECTS, loadNative } from './native.js';
@@ -9,6 +9,7 @@ import { processTree, readStat, readStatus } from './procfs/process.js';
 import { offCpuOptions } from './profiling/options.js';
 import { addStats, commentLines, type WindowStats } from './profiling/stats.js';
 import { startSymbolizer } from './profiling/symbolizer/symbolizer.js';
+import { UnwindTables } from './profiling/unwind-tables.js';
 import { type Kind, lostIn, oneGroup, periodOf, WindowBuilder } from './profiling/window.js';
 
 export type RecordScope =
@@ -45,6 +46,13 @@ export interface RecordResult {
 const TICK_MS = 200;
 /** Often enough that mappings of ended processes and the kernel's tables stay small. */
 const DRAIN_MS = 2000;
+/**
+ * Unwind tables are made when the first stacks run through a file. A recording is short, so it begins when nothing more
+ * is asked for: after QUIET_MS without a question, or at the latest after WARM_UP_MS.
+ */
+const QUIET_MS = 200;
+const WARM_UP_MS = 3000;
+const WARM_UP_TICK_MS = 25;
 
 /** Something to sample, and a way to see whether it is still there. */
 interface Target {
@@ -61,7 +69,8 @@ interface Target {
 export async function record(options: RecordOptions): Promise<RecordResult> {
   const containers = new Containers();
   const target = await find(options.scope, containers);
-  const { Profiler, encode, Merger } = await loadNative();
+  const native = await loadNative();
+  const { encode, Merger } = native;
   const profilerOptions: ProfilerOptions = {
     objects: options.objects ?? BPF_OBJECTS,
     scope: target.scope(),
@@ -109,8 +118,14 @@ export async function record(options: RecordOptions): Promise<RecordResult> {
   };
 
   try {
-    const profiler = new Profiler(profilerOptions);
+    const profiler = new native.Profiler(profilerOptions);
     try {
+      const tables = new UnwindTables(profiler, symbols);
+      await warmUp(profiler, tables, () => target.ended() || options.signal?.aborted === true);
+      // What was sampled meanwhile is none of the recording; unless there will be no more.
+      const before = await profiler.drain();
+      if (target.ended()) await take(before);
+      else if (await target.follow(before)) profiler.setScope(target.scope());
       const started = performance.now();
       let drainedAt = started;
       for (;;) {
@@ -119,6 +134,7 @@ export async function record(options: RecordOptions): Promise<RecordResult> {
           options.signal,
         );
         profiler.poll();
+        tables.follow();
         const now = performance.now();
         options.onProgress?.({ elapsedSeconds: (now - started) / 1000, samples });
         if (now - started >= options.seconds * 1000 || options.signal?.aborted === true) break;
@@ -167,6 +183,20 @@ export async function record(options: RecordOptions): Promise<RecordResult> {
     return { profiles, stats: total };
   } finally {
     await symbols.close();
+  }
+}
+
+/** Polls until no more tables are asked for. */
+async function warmUp(profiler: Profiler, tables: UnwindTables, over: () => boolean): Promise<void> {
+  const latest = performance.now() + WARM_UP_MS;
+  let quietSince = performance.now();
+  while (!over()) {
+    await sleep(WARM_UP_TICK_MS, undefined);
+    profiler.poll();
+    tables.follow();
+    const now = performance.now();
+    if (tables.waiting > 0) quietSince = now;
+    if (now - quietSince >= QUIET_MS || now >= latest) return;
   }
 }
 

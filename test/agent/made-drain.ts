@@ -58,6 +58,8 @@ const NO_LOSS: Record<LossCause, number> = {
   task_state_full: 0,
   bad_delta: 0,
   missed_wakeup: 0,
+  files_full: 0,
+  wanted_full: 0,
 };
 
 function interner(): { strings: string[]; add(text: string): number } {
@@ -150,3 +152,13 @@ export function made(drain: MadeDrain): { drained: Drained; symbols: Symbols } {
   };
   return { drained, symbols };
 }
+
+/** A profiler whose stacks need no unwind tables. */
+export const noTables = {
+  wantedTables: () => ({
+    ...made({ samples: [], stacks: [], locations: [], processes: [] }).drained,
+    id: new Uint32Array(0),
+  }),
+  installTable() {},
+  refuseTable() {},
+};

@@ -6,7 +6,7 @@ import type { PushSeries } from '../../src/agent/outbox/push-request.js';
 import { Sampler, type SamplerOptions, untilBoundary } from '../../src/agent/profiling/sampler.js';
 import type { Services } from '../../src/agent/profiling/services.js';
 import type { Symbols } from '../../src/agent/profiling/symbols.js';
-import { made } from './made-drain.js';
+import { made, noTables } from './made-drain.js';
 
 const log = { info: vi.fn(), warn: vi.fn(), error: vi.fn() };
 let events: string[];
@@ -33,11 +33,13 @@ function sampler(options: Partial<SamplerOptions> = {}): Sampler {
         return drain(++drains).drained;
       },
       close: () => void events.push('detach'),
+      ...noTables,
     },
     symbols: {
       symbolize: async () => symbols,
       stats: () => ({ restarts: 0, cachedLocations: 0, residentBytes: 0, pid: null }),
       close: async () => {},
+      unwindTable: async () => ({ buildId: '', table: null, later: false }),
     },
     services: {
       resolve: async () => ({ groups: [{ service_name: 's' }], groupOf: new Uint32Array(1) }),
@@ -115,6 +117,7 @@ test('a window that fails is counted, said, and the next one goes on', async () 
       },
       stats: () => ({ restarts: 0, cachedLocations: 0, residentBytes: 0, pid: null }),
       close: async () => {},
+      unwindTable: async () => ({ buildId: '', table: null, later: false }),
     },
   });
   running.start();
@@ -131,6 +134,7 @@ test('an empty drain makes no profile', async () => {
       poll: () => 0,
       drain: async () => made({ samples: [], stacks: [], locations: [], processes: [] }).drained,
       close: () => {},
+      ...noTables,
     },
   });
   running.start();

@@ -11,9 +11,10 @@ import { wallClock } from '../procfs/clock.js';
 import type { Services } from './services.js';
 import { addStats, type WindowStats } from './stats.js';
 import type { SymbolSource } from './symbols.js';
+import { type TableProfiler, UnwindTables } from './unwind-tables.js';
 import { type Kind, WindowBuilder } from './window.js';
 
-export type WindowProfiler = Pick<Profiler, 'poll' | 'drain' | 'close'>;
+export type WindowProfiler = Pick<Profiler, 'poll' | 'drain' | 'close'> & TableProfiler;
 
 export interface SamplerOptions {
   profiler: WindowProfiler;
@@ -81,7 +82,11 @@ export class Sampler {
   private current: Promise<void> | null = null;
   private closed = false;
 
-  constructor(private readonly options: SamplerOptions) {}
+  private readonly tables: UnwindTables;
+
+  constructor(private readonly options: SamplerOptions) {
+    this.tables = new UnwindTables(options.profiler, options.symbols);
+  }
 
   start(): void {
     this.poll();
@@ -105,6 +110,7 @@ export class Sampler {
     const { profiler, containers, log } = this.options;
     try {
       const records = profiler.poll();
+      this.tables.follow();
       // Half as long when there is much to read, slowly longer when there is not.
       this.pollMs =
         records > BUSY_RECORDS

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Drained } from '#native/bpf';
+import type { Drained, WantedTables } from '#native/bpf';
 
 /** Names for the locations of one drain, by row. */
 export interface Symbols {
@@ -25,9 +25,18 @@ export interface Symbols {
 
 export type SymbolInput = Pick<Drained, 'locations' | 'mappings' | 'processes' | 'strings'>;
 
+/** A file's unwind table, as native/bpf takes it; null when there is none, `later` when there may be one another time. */
+export interface UnwindTable {
+  buildId: string;
+  table: Uint8Array | null;
+  later: boolean;
+}
+
 export interface SymbolSource {
   /** Never rejects for what a file contains: such locations get a reason. */
   symbolize(input: SymbolInput): Promise<Symbols>;
+  /** The unwind table of a row of `wanted`. Rejects with SW_SYMBOLIZER when the child cannot be had. */
+  unwindTable(wanted: WantedTables, row: number): Promise<UnwindTable>;
   stats(): { restarts: number; cachedLocations: number; residentBytes: number; pid: number | null };
   close(): Promise<void>;
 }

@@ -2,8 +2,9 @@
 // Names for the locations of a drain: from the cache, else from the child.
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import type { WantedTables } from '#native/bpf';
 import type { Reason } from '../../../profile/types.js';
-import type { SymbolInput, SymbolSource, Symbols } from '../symbols.js';
+import type { SymbolInput, SymbolSource, Symbols, UnwindTable } from '../symbols.js';
 import { SymbolsBuilder } from './builder.js';
 import { LocationCache } from './cache.js';
 import { ChildDied } from './child.js';
@@ -111,6 +112,12 @@ export class Symbolizer implements SymbolSource {
     }
   }
 
+  async unwindTable(wanted: WantedTables, row: number): Promise<UnwindTable> {
+    const answer = this.#last.then(() => this.#unwindTable(wanted, row));
+    this.#last = answer.catch(() => {});
+    return answer;
+  }
+
   stats(): { restarts: number; cachedLocations: number; residentBytes: number; pid: number | null } {
     const { restarts, residentBytes, pid } = this.#reader;
     return { restarts, residentBytes, pid, cachedLocations: this.#cache.size };
@@ -171,6 +178,22 @@ export class Symbolizer implements SymbolSource {
     }
     await this.#quietly(() => this.#reader.trim(null));
     return builder.build();
+  }
+
+  async #unwindTable(wanted: WantedTables, row: number): Promise<UnwindTable> {
+    const none = (later: boolean): UnwindTable => ({ buildId: '', table: null, later });
+    const file =
+      wanted.mappings.path[row] === '[vdso]' ? await this.#openVdso() : await this.#elf.identify(wanted, row);
+    // What is gone in this process may be there in another.
+    if (typeof file === 'string') return none(file !== 'file_too_large');
+    if (file.level === 'none' || file.notElf) return none(false);
+    if (!file.isOpen) {
+      const reason = await this.#elf.open(file, wanted, [row]);
+      if (reason !== null) return none(reason === 'file_gone' || reason === 'process_gone');
+    }
+    const table = await this.#reader.unwindTable(file);
+    await this.#reader.trim(file);
+    return { buildId: file.buildId, table, later: false };
   }
 
   /** The file of every row that has one, or why it has none. */
