@@ -48,7 +48,7 @@ export function isCalled(frame: string, name: string): boolean {
 const percent = (part: number, whole: number): number => (whole === 0 ? 0 : (100 * part) / whole);
 
 /** Whether the frames from `at` on are the path; '*' takes as few as it can. */
-function follows(frames: string[], at: number, path: string[], step = 0): boolean {
+export function follows(frames: string[], at: number, path: string[], step = 0): boolean {
   for (; step < path.length; step++, at++) {
     if (path[step] === '*') {
       for (let next = at; next < frames.length; next++)

@@ -8,13 +8,14 @@ import type { Drained, ProfilerOptions } from '#native/bpf';
 import { Profiler } from '#native/bpf';
 import { startSymbolizer } from '../../src/agent/profiling/symbolizer/symbolizer.js';
 import type { Symbols } from '../../src/agent/profiling/symbols.js';
+import { UnwindTables } from '../../src/agent/profiling/unwind-tables.js';
 import { REASONS, STACK_ENDS, type StackEnd } from '../../src/profile/types.js';
 
 const objects = fileURLToPath(new URL('../../build/bpf', import.meta.url));
 
 /** Samples a second and CPU: enough for statements about one in a hundred after a few seconds. */
 export const HZ = 997;
-/** Tables of a file that nobody has seen before are made while its first samples arrive. */
+/** The unwind table of a file that nobody has seen before is made when its first sample arrives. */
 const WARM_MS = 2000;
 
 export interface Subject {
@@ -63,9 +64,14 @@ export async function measure(subjects: Subject[], wanted: Wanted): Promise<Samp
       onCpu: { hz: HZ },
       ...(wanted.offCpu && { offCpu: wanted.offCpu }),
     });
-    const timer = setInterval(() => profiler.poll(), 100);
+    const tables = new UnwindTables(profiler, symbols);
+    const timer = setInterval(() => {
+      profiler.poll();
+      tables.follow();
+    }, 50);
     try {
       await sleep(WARM_MS);
+      await tables.settled();
       await symbols.symbolize(await profiler.drain());
       const samples: Sample[] = [];
       const counts = new Map(subjects.map(({ name }) => [name, 0]));

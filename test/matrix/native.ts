@@ -52,7 +52,7 @@ export const CXX_KINDS = [...PLAIN, ...SHARED, ...CXX];
 export const NATIVE_ROOTS = /^(_start|_start_c|_?_?clone3?|__start_context)$/;
 
 const WARNINGS = ['-Wall', '-Wextra', '-Werror'];
-const C_FILES = ['main.c', 'calls.c', 'stacks.c', 'signals.c'];
+const C_FILES = ['main.c', 'calls.c', 'stacks.c', 'signals.c', 'waits.c'];
 
 interface Flavour {
   name: string;

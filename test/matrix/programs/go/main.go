@@ -30,6 +30,8 @@ var kinds = map[string]func(seconds float64){
 	"clock":        viaClock,
 	"channels":     viaChannels,
 	"collector":    viaCollector,
+	"sleep":        viaSleep,
+	"wait":         viaWait,
 }
 
 // cpuSeconds is the CPU time of the process: a goroutine has no thread of its own.
@@ -277,6 +279,52 @@ func viaCollector(seconds float64) {
 			sink++
 		}
 	})
+}
+
+// The thread itself waits, in a system call, with the goroutine on it.
+//
+//go:noinline
+func deeper(depth int, wait func(float64), seconds float64) {
+	if depth == 0 {
+		wait(seconds)
+	} else {
+		deeper(depth-1, wait, seconds)
+	}
+	sink++
+}
+
+//go:noinline
+func sleeps(seconds float64) {
+	left := syscall.NsecToTimespec(int64(seconds * 1e9))
+	for syscall.Nanosleep(&left, &left) == syscall.EINTR {
+	}
+	sink++
+}
+
+//go:noinline
+func viaSleep(seconds float64) { deeper(20, sleeps, seconds) }
+
+//go:noinline
+func waits(float64) {
+	var ends [2]int
+	if err := syscall.Pipe(ends[:]); err != nil {
+		panic(err)
+	}
+	for {
+		_, _ = syscall.Read(ends[0], make([]byte, 1))
+	}
+}
+
+//go:noinline
+func inWaitingGoroutine() { deeper(20, waits, 0) }
+
+var waiting bool
+
+func viaWait(float64) {
+	if !waiting {
+		waiting = true
+		go inWaitingGoroutine()
+	}
 }
 
 type turn struct {

@@ -7,6 +7,7 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.DoubleUnaryOperator;
 import java.util.stream.IntStream;
 import java.util.zip.Deflater;
@@ -226,6 +227,51 @@ public final class Kinds {
     }
   }
 
+  static void deeper(int depth, Kind wait, double seconds) throws Exception {
+    if (depth == 0) wait.run(seconds);
+    else deeper(depth - 1, wait, seconds);
+  }
+
+  static void sleeps(double seconds) throws InterruptedException {
+    Thread.sleep((long) (seconds * 1000));
+  }
+
+  static void viaSleep(double seconds) throws Exception {
+    deeper(20, Kinds::sleeps, seconds);
+  }
+
+  static void waits(double seconds) throws InterruptedException {
+    final Object never = new Object();
+    synchronized (never) {
+      for (; ; ) never.wait();
+    }
+  }
+
+  static void parks(double seconds) {
+    for (; ; ) LockSupport.park();
+  }
+
+  static void inWaitingThread(Kind wait) {
+    try {
+      deeper(20, wait, 0);
+    } catch (Exception unexpected) {
+      throw new IllegalStateException(unexpected);
+    }
+  }
+
+  static boolean waiting;
+
+  /** One thread in a monitor, one parked; for ever. */
+  static void viaWait(double seconds) {
+    if (waiting) return;
+    waiting = true;
+    for (Kind wait : new Kind[] {Kinds::waits, Kinds::parks}) {
+      final Thread thread = new Thread(() -> inWaitingThread(wait), "kinds-waiting");
+      thread.setDaemon(true);
+      thread.start();
+    }
+  }
+
   private static Map<String, Kind> kinds() {
     final Map<String, Kind> kinds = new HashMap<>();
     kinds.put("recursion", Kinds::viaRecursion);
@@ -242,6 +288,8 @@ public final class Kinds {
     kinds.put("thread", Kinds::viaThread);
     kinds.put("virtual_thread", Kinds::viaVirtualThread);
     kinds.put("synchronized", Kinds::viaSynchronized);
+    kinds.put("sleep", Kinds::viaSleep);
+    kinds.put("wait", Kinds::viaWait);
     return kinds;
   }
 

@@ -23,7 +23,7 @@ struct kind {
 };
 
 /* Ended by one without a name. */
-extern const struct kind call_kinds[], stack_kinds[], signal_kinds[];
+extern const struct kind call_kinds[], stack_kinds[], signal_kinds[], wait_kinds[];
 extern const struct kind library_kinds[], cxx_kinds[];
 
 /* Burns, and calls nothing. */

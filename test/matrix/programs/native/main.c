@@ -27,7 +27,7 @@ FUNCTION void burn(double seconds) {
 }
 
 static void (*find(const char* name, size_t length))(double) {
-  const struct kind* lists[] = {call_kinds, stack_kinds, signal_kinds, library_kinds, cxx_kinds};
+  const struct kind* lists[] = {call_kinds, stack_kinds, signal_kinds, wait_kinds, library_kinds, cxx_kinds};
   for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
     for (const struct kind* kind = lists[i]; kind != NULL && kind->name != NULL; kind++)
       if (strncmp(kind->name, name, length) == 0 && kind->name[length] == 0) return kind->run;
