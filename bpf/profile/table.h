@@ -41,15 +41,18 @@ struct sw_inner {
  * is.
  *
  * x86-64: the return address is at CFA - 8. Bits 4 to 15: the caller's frame pointer is at CFA - 8 * this;
- * 0: it is the same as the callee's.
- * arm64: bits 4 to 9: the caller's frame pointer is at CFA - 8 * this, or 0: the same; bits 10 to 15: the
- * return address likewise, 0: it is in the link register.
+ * 0: it is the same as the callee's; SW_FP_SLOT_AT_FP: it is where the callee's frame pointer points to (a
+ * frame that the compiler aligned: its distance from the CFA is not known). arm64: bits 4 to 9: the caller's
+ * frame pointer is at CFA - 8 * this, or 0: the same; bits 10 to 15: the return address likewise, 0: it is in
+ * the link register.
  *
  * Bits 16 to 31, signed: offset in words of 8 bytes. For the two that read memory, bits 16 to 23, signed, are
  * the offset of what is read, and bits 24 to 31 are added to what was read, both in words.
+ *
+ * SW_RULE_NONE has offset 1 for code whose rule is known but cannot be said in these terms, 0 for all else.
  */
 enum sw_rule {
-  SW_RULE_NONE = 0,   /* not code, or code whose rule cannot be said in these terms */
+  SW_RULE_NONE = 0,   /* not code, or code without a rule */
   SW_RULE_SP = 1,     /* CFA = stack pointer + offset */
   SW_RULE_FP = 2,     /* CFA = frame pointer + offset */
   SW_RULE_PLT = 3,    /* CFA = stack pointer + 8, and 8 more from the 11th byte of each 16 on */
@@ -61,6 +64,7 @@ enum sw_rule {
 
 #define SW_RULE_KIND(rule) ((rule) & 15)
 #define SW_RULE_FP_SLOT(rule) ((rule) >> 4 & 0xfff)
+#define SW_FP_SLOT_AT_FP 0xfff
 #define SW_RULE_OFFSET(rule) ((__s32)(rule) >> 16)
 #define SW_RULE_READ_OFFSET(rule) ((__s32)((rule) << 8) >> 24)
 #define SW_RULE_READ_ADDEND(rule) ((rule) >> 24)

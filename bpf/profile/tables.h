@@ -13,6 +13,9 @@ struct {
   __type(value, struct sw_table);
 } sw_files SEC(".maps");
 
+/* The loader knows whether this kernel can (bpf_task_pt_regs is 5.15), and whether it is wanted. */
+const volatile bool sw_unwinds = false;
+
 /* Files without a table, for user space. */
 struct {
   __uint(type, BPF_MAP_TYPE_RINGBUF);

@@ -12,9 +12,6 @@ struct sw_walk {
 #else
 #include "unwind.h"
 
-/* The loader knows whether this kernel can: bpf_task_pt_regs is 5.15. */
-const volatile bool sw_unwinds = false;
-
 /* A global function: the verifier looks at it once, not once for each frame. */
 __noinline int sw_step_current(struct sw_walk *walk) {
   if (!walk) return 1;

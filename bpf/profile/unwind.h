@@ -108,7 +108,8 @@ static __noinline void sw_go_to(struct sw_walk *walk, __u64 place) {
   walk->before = left;
   walk->here.table.state = SW_TABLE_NONE;
   sw_find_area(walk->mm, place, &walk->here.area, &walk->scratch);
-  if (walk->here.area.kind == SW_AREA_FILE || walk->here.area.kind == SW_AREA_VDSO) sw_find_table(walk);
+  bool file = walk->here.area.kind == SW_AREA_FILE || walk->here.area.kind == SW_AREA_VDSO;
+  if (file && sw_unwinds) sw_find_table(walk);
 }
 
 /* The caller by frame pointers: {caller's frame pointer, return address} at the frame pointer. */
@@ -200,8 +201,8 @@ static __always_inline int sw_by_rule(struct sw_walk *walk, __u32 rule, struct t
       return sw_stop(walk, SW_END_UNSUPPORTED);
     }
     if (slot) {
-      if (!sw_read(&record[0], sizeof(record[0]), frame - 8ull * slot, other))
-        return sw_stop(walk, SW_END_UNREADABLE);
+      __u64 saved = slot == SW_FP_SLOT_AT_FP ? walk->fp : frame - 8ull * slot;
+      if (!sw_read(&record[0], sizeof(record[0]), saved, other)) return sw_stop(walk, SW_END_UNREADABLE);
       walk->fp = record[0];
     }
   }

@@ -21,7 +21,7 @@ constexpr sw_file kVdso = SW_VDSO_FILE;
 /** Files that no stack went through for this many windows are forgotten, and asked for again if one does. */
 constexpr uint32_t kForgetAfter = 360;
 /** Asked for, and nobody answered. */
-constexpr uint32_t kUnansweredAfter = 2;
+constexpr uint32_t kUnansweredAfter = 12;
 /** It could not be had: its process was gone, or there was no room. */
 constexpr uint32_t kAskAgainAfter = 6;
 /** Of the kernel's map of files. */
@@ -87,9 +87,7 @@ void Tables::consume(Processes& processes) {
     }
     auto same = byBuildId_.find(wanted.file.buildId);
     if (!wanted.file.buildId.empty() && same != byBuildId_.end()) {
-      state.table = same->second;
-      same->second->files.push_back(record.file);
-      publish(record.file, *same->second);
+      share(record.file, *same->second);
       continue;
     }
     pending_[wanted.id] = record.file;
@@ -127,6 +125,12 @@ void Tables::publish(const sw_file& file, const Table& table) {
   bpf_map_update_elem(filesMap_, &file, &entry, BPF_ANY);
 }
 
+void Tables::share(const sw_file& file, Table& table) {
+  files_[file].table = &table;
+  table.files.push_back(file);
+  publish(file, table);
+}
+
 void Tables::forget(const sw_file& file) {
   bpf_map_delete_elem(filesMap_, &file);
   files_.erase(file);
@@ -155,10 +159,16 @@ bool Tables::install(uint32_t id, const std::string& buildId, const uint8_t* byt
     refuse(id, false);
     return false;
   }
+  if (auto same = byBuildId_.find(buildId); !buildId.empty() && same != byBuildId_.end()) {
+    pending_.erase(found);
+    share(file, *same->second);
+    return true;
+  }
   auto table = std::make_unique<Table>();
   if (!takeBlocks(header.blocks, table->blocks)) {
     // The next eviction makes room if something is unused: until then this file goes by frame pointers.
     stats_.noRoom++;
+    needed_ = std::max<size_t>(needed_, header.blocks);
     refuse(id, true);
     return false;
   }
@@ -198,9 +208,7 @@ bool Tables::install(uint32_t id, const std::string& buildId, const uint8_t* byt
   table->levels = header.levels;
   table->buildId = buildId;
   table->used = window_;
-  table->files.push_back(file);
-  files_[file].table = table.get();
-  publish(file, *table);
+  share(file, *table);
   if (!buildId.empty()) byBuildId_.try_emplace(buildId, table.get());
   tables_.push_back(std::move(table));
   return true;
@@ -228,9 +236,9 @@ void Tables::evict(uint32_t window) {
     std::erase_if(pending_, [&](auto& each) { return std::memcmp(&each.second, &file, sizeof file) == 0; });
     forget(file);
   }
-  if (!crowded && available >= total / 8) return;
+  if (!crowded && available >= std::max(total / 8, needed_)) return;
   std::sort(tables_.begin(), tables_.end(), [](auto& a, auto& b) { return a->used > b->used; });
-  while (!tables_.empty() && (available < total / 4 || files_.size() > kMostFiles / 2)) {
+  while (!tables_.empty() && (available < std::max(total / 4, needed_) || files_.size() > kMostFiles / 2)) {
     Table& last = *tables_.back();
     // What is in use now stays, however full it is: taking it out would only bring it back.
     if (window - last.used < 2) break;
@@ -242,6 +250,7 @@ void Tables::evict(uint32_t window) {
     tables_.pop_back();
     stats_.evicted++;
   }
+  if (available >= needed_) needed_ = 0;
 }
 
 void Tables::reclaim() {

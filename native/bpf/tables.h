@@ -84,6 +84,7 @@ class Tables {
   bool takeBlocks(size_t count, std::vector<uint32_t>& blocks);
   bool write(uint32_t block, const void* bytes);
   void publish(const sw_file& file, const Table& table);
+  void share(const sw_file& file, Table& table);
   void forget(const sw_file& file);
 
   int filesMap_, slabsMap_;
@@ -92,6 +93,7 @@ class Tables {
   std::vector<sw_wanted> asked_;
   std::vector<int> slabs_;
   std::vector<uint32_t> free_, retired_;
+  size_t needed_ = 0;  // blocks of the largest table that found no room since the last eviction
   std::vector<WantedTable> wanted_;
   uint32_t nextId_ = 1;
   std::unordered_map<uint32_t, sw_file> pending_;

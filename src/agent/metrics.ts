@@ -89,6 +89,12 @@ export function agentMetrics(sources: MetricSources): Registry {
       this.set({ side: 'user' }, userBytes);
     },
   });
+  gauge('unwind_tables', 'unwind tables in the kernel', () => profiler.memory.tables.tables);
+  gauge('unwind_table_bytes', 'kernel memory of unwind tables', () => profiler.memory.tables.bytes);
+  counters('unwind_tables_missing_total', 'unwind tables that are not there, by cause', 'cause', () => {
+    const { evicted, refused, noRoom } = profiler.memory.tables;
+    return { evicted, none: refused - noRoom, no_room: noRoom };
+  });
   gauge('processes', 'processes whose mappings are known', () => profiler.memory.processes);
   gauge('identities', 'processes whose service is known', () => services.size);
 

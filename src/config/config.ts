@@ -75,6 +75,19 @@ export const agentSchema = z.strictObject({
       max: duration.default('0s').describe('longer intervals are not recorded; 0s = no maximum'),
     })
     .prefault({}),
+  unwind: z
+    .strictObject({
+      tables: z
+        .boolean()
+        .default(true)
+        .describe('unwind tables in the kernel; false = stacks by frame pointers only'),
+      maxBytes: z
+        .int()
+        .min(MiB)
+        .default(64 * MiB)
+        .describe('kernel memory of unwind tables; those not used for longest go first'),
+    })
+    .prefault({}),
   metricsListen: z.string().default('127.0.0.1:4041').describe("address and port of the agent's /metrics"),
   host: z.string().default('').describe('host label; empty = host name'),
   labels: z.record(z.string(), z.string()).default({}).describe('labels added to every profile'),

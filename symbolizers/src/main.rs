@@ -11,6 +11,7 @@ mod jit;
 mod kernel;
 mod sandbox;
 mod server;
+mod unwind;
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter};

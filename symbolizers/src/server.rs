@@ -30,6 +30,7 @@ const ATTACH_DEBUG: u32 = 4;
 const ATTACH_SUPPLEMENT: u32 = 5;
 const LOOKUP: u32 = 6;
 const CLOSE: u32 = 7;
+const UNWIND: u32 = 8;
 
 const OK: u32 = 0;
 /// The debug file offered does not belong to the file.
@@ -181,6 +182,7 @@ impl Server {
                 self.lookup(file, &addresses, lines)?.encode(out);
             }
             CLOSE => self.close(file)?,
+            UNWIND => self.elf(file)?.unwind_table(number(rest, 0) != 0)?.encode(out),
             _ => return Err(Failure::NoFile),
         }
         Ok(())

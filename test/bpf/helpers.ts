@@ -31,13 +31,14 @@ export function build(name: string): string {
 
 export const tasks = build('tasks');
 
-/** Starts a mode of tasks.c, under `before` if given; it ends with the test at the latest. */
+/** Starts a mode of tasks.c (or of a copy of it), under `before` if given; it ends with the test at the latest. */
 export function startTasks(
   mode: string,
   argument = '',
   before: string[] = [],
+  program = tasks,
 ): ChildProcess & { pid: number } {
-  const [file, ...args] = [...before, tasks, mode, argument];
+  const [file, ...args] = [...before, program, mode, argument];
   const child = spawn(file!, args, { stdio: ['pipe', 'pipe', 'inherit'] });
   onTestFinished(() => {
     child.kill('SIGKILL');

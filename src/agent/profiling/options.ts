@@ -4,12 +4,16 @@ import { type AgentConfig, durationMs } from '../../config/config.js';
 
 /** What to sample, as the configuration says. */
 export function profilerOptions(
-  config: Pick<AgentConfig, 'hz' | 'offCpu'>,
-): Pick<ProfilerOptions, 'onCpu' | 'offCpu'> {
-  const onCpu = { hz: config.hz };
-  if (!config.offCpu.enabled) return { onCpu };
+  config: Pick<AgentConfig, 'hz' | 'offCpu' | 'unwind'>,
+): Pick<ProfilerOptions, 'onCpu' | 'offCpu' | 'unwinds' | 'maxTableBytes'> {
+  const always = {
+    onCpu: { hz: config.hz },
+    unwinds: config.unwind.tables,
+    maxTableBytes: config.unwind.maxBytes,
+  };
+  if (!config.offCpu.enabled) return always;
   return {
-    onCpu,
+    ...always,
     offCpu: offCpuOptions(durationMs(config.offCpu.min) * 1e6, durationMs(config.offCpu.max) * 1e6),
   };
 }

@@ -16,6 +16,7 @@ use blazesym::symbolize::{CodeInfo, Input, Sym, Symbolized, Symbolizer};
 use crate::answer::{Answer, Frame};
 use crate::demangle::is_mangled;
 use crate::files;
+use crate::unwind::Table;
 pub use headers::Headers;
 
 /// Where blazesym looks for supplementary files.
@@ -70,6 +71,15 @@ impl Elf {
             .into_iter()
             .flatten()
             .map(String::as_str)
+    }
+
+    /// How to unwind through this file's code. `debug` false leaves debug information alone.
+    pub fn unwind_table(&self, debug: bool) -> io::Result<Table> {
+        let attached = match &self.debug {
+            Some(attached) if debug => Some(files::map(&attached.name)?),
+            _ => None,
+        };
+        Table::new(&files::map(&self.name)?, attached.as_deref(), debug)
     }
 
     /// Appends an answer for each file offset. `lines` false leaves DWARF alone. Fails when the file is so damaged that

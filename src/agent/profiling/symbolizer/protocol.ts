@@ -13,6 +13,7 @@ export const QUESTION = {
   attachSupplement: 5,
   lookup: 6,
   close: 7,
+  unwind: 8,
 } as const;
 
 export const STATUS = { ok: 0, notItsOwn: 1, damaged: 2, noFile: 3, notElf: 4 } as const;

@@ -15,6 +15,7 @@ import {
   STATUS,
 } from './protocol.js';
 import type { FileTable, SourceFile } from './source-file.js';
+import { isTable } from './unwind-table.js';
 
 export interface ReaderOptions extends ChildOptions {
   /** Resident memory of the child, file pages included, that files are closed to keep. */
@@ -129,6 +130,28 @@ export class Reader {
     return null;
   }
 
+  /**
+   * How to unwind through the file's code: blocks as bpf/profile/table.h has them, after four words that say how many,
+   * which one is the root, levels and rows. Null when the file cannot be read at all.
+   */
+  async unwindTable(file: SourceFile): Promise<Uint8Array | null> {
+    while (file.level !== 'none') {
+      try {
+        await this.#ensure(file);
+        // Debug information is part of it as long as reading it did no harm.
+        const question = Uint32Array.of(file.level === 'lines' ? 1 : 0);
+        // The whole file is read, whatever was asked about it before.
+        const answer = await this.#ask(file, QUESTION.unwind, question, this.options.coldTimeoutMs);
+        if (answer.status === STATUS.ok && isTable(answer.payload)) return answer.payload;
+        file.demote();
+        await this.#forgetInChild(file);
+      } catch (error) {
+        blame(file, error);
+      }
+    }
+    return null;
+  }
+
   /** Closes a file in the child and here. */
   async forget(file: SourceFile): Promise<void> {
     await this.#forgetInChild(file);
@@ -205,10 +228,10 @@ export class Reader {
     return this.#ask(file, kind, Uint32Array.of(part.id));
   }
 
-  async #ask(file: SourceFile, kind: number, rest: Uint32Array): Promise<Answer> {
+  async #ask(file: SourceFile, kind: number, rest: Uint32Array, ms?: number): Promise<Answer> {
     if (this.#child === null) throw new ChildDied('killed');
     const { timeoutMs, coldTimeoutMs } = this.options;
-    return this.#child.ask(kind, file.number, rest, file.warm ? timeoutMs : coldTimeoutMs);
+    return this.#child.ask(kind, file.number, rest, ms ?? (file.warm ? timeoutMs : coldTimeoutMs));
   }
 
   async #forgetInChild(file: SourceFile): Promise<void> {

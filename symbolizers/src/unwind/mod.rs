@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Unwind tables: how to get from a frame to its caller's, for each place in a file's code. See docs/unwinding.md.
+
+mod code;
+mod entries;
+mod expression;
+mod frames;
+mod known;
+mod linkage;
+mod machine;
+mod rows;
+mod rule;
+mod sections;
+mod tree;
+
+use std::io;
+
+use gimli::{EndianSlice, LittleEndian};
+
+use crate::answer::put;
+use code::Code;
+use frames::Frames;
+use rows::Flat;
+use rule::Rule;
+use tree::Tree;
+
+type Slice<'a> = EndianSlice<'a, LittleEndian>;
+
+/// The table of one file.
+#[derive(Default)]
+pub struct Table {
+    tree: Tree,
+    rows: u32,
+    /// Rows of code whose rule is known and does not fit.
+    unsaid: u32,
+    /// Entries of frame information that could not be read.
+    unreadable: u32,
+    /// There were too many rows: there is no table then.
+    too_large: bool,
+}
+
+impl Table {
+    /// Of the file image `data`, and of its debug file. `debug` false leaves `.debug_frame` alone, there and here.
+    pub fn new(data: &[u8], attached: Option<&[u8]>, debug: bool) -> io::Result<Self> {
+        let Some(code) = Code::read(data)? else { return Ok(Self::default()) };
+        let mut table = Self::default();
+        Ok(match table.sources(&code, data, attached, debug)? {
+            Some(flat) => table.close(flat),
+            None => Self { too_large: true, ..table },
+        })
+    }
+
+    /// All that is known, in order of trust: each source fills the gaps of those before it.
+    ///
+    /// `.eh_frame` comes first, because exceptions depend on it: it is loaded with the program and always of its own
+    /// build. Then code that is recognized, as what other sources say of it is wrong (they take the return from a
+    /// signal for a function that was called). Then `.debug_frame`, the file's own before the debug file's, and last
+    /// what linkers and C libraries leave without any.
+    fn sources(
+        &mut self,
+        code: &Code,
+        data: &[u8],
+        attached: Option<&[u8]>,
+        debug: bool,
+    ) -> io::Result<Option<Flat>> {
+        let mut known = Flat::default();
+        if let Some(section) = sections::eh_frame(data)? {
+            let Some(flat) = self.flatten(Frames::of_eh_frame(&section, code)) else { return Ok(None) };
+            known = flat;
+        }
+        let Some(recognized) = known::recognized(code, &known).flatten() else { return Ok(None) };
+        known = known.filled(recognized);
+        for data in [Some(data), attached].into_iter().flatten().filter(|_| debug) {
+            if let Some(section) = sections::debug_frame(data)? {
+                let Some(flat) = self.flatten(Frames::of_debug_frame(&section, code)) else {
+                    return Ok(None);
+                };
+                known = known.filled(flat);
+            }
+        }
+        for rows in [linkage::rows(data, code)?, known::entry(code)] {
+            let Some(flat) = rows.flatten() else { return Ok(None) };
+            known = known.filled(flat);
+        }
+        Ok(Some(known))
+    }
+
+    fn flatten(&mut self, frames: Frames) -> Option<Flat> {
+        self.unreadable += frames.unreadable;
+        frames.rows.flatten()
+    }
+
+    fn close(self, flat: Flat) -> Self {
+        let rows = flat.close();
+        let unsaid = rows.iter().filter(|row| row.rule == Rule::UNSAID).count() as u32;
+        match Tree::new(&rows) {
+            Some(tree) => Self { tree, rows: rows.len() as u32, unsaid, ..self },
+            None => Self { too_large: true, ..self },
+        }
+    }
+
+    /// Blocks, root, levels, rows; the blocks; rows that cannot be said, entries that cannot be read, 1 if it is too
+    /// large.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.reserve_exact(self.tree.blocks.len() + 28);
+        put(out, [self.tree.count(), self.tree.root, self.tree.levels, self.rows].into_iter());
+        out.extend_from_slice(&self.tree.blocks);
+        put(out, [self.unsaid, self.unreadable, self.too_large.into()].into_iter());
+    }
+}
