@@ -133,6 +133,7 @@ enum sw_control {
   SW_CONTROL_ATTACHED = 2, /* CLOCK_MONOTONIC ns: nothing can have begun before */
   SW_CONTROL_PRIME = 3,    /* 1: the task iterator only notes who is asleep */
   SW_CONTROL_WINDOW = 4,   /* number of drains: tells what was used lately */
+  SW_CONTROL_EPOCH = 5,    /* goes up, from 1, when blocks of unwind tables get another use */
   SW_CONTROLS,
 };
 

@@ -37,6 +37,24 @@ struct {
   __array(values, struct sw_slab);
 } sw_slabs SEC(".maps");
 
+/*
+ * Rules that were looked up lately, on this CPU: the same return addresses come again and again, and each
+ * would cost a dozen cache lines of its table. Not for programs that another of the same object can
+ * interrupt.
+ */
+#define SW_RECENT_RULES 2048
+struct sw_recent_rule {
+  __u32 root, offset, rule;
+  __u32 epoch; /* SW_CONTROL_EPOCH: blocks of another time may be another file's now */
+};
+
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, SW_RECENT_RULES);
+  __type(key, __u32);
+  __type(value, struct sw_recent_rule);
+} sw_recent_rules SEC(".maps");
+
 static __always_inline void *sw_block(__u32 number) {
   __u32 slab = number / SW_SLAB_BLOCKS, place = number % SW_SLAB_BLOCKS;
   void *blocks = bpf_map_lookup_elem(&sw_slabs, &slab);
@@ -71,4 +89,18 @@ static __noinline __u32 sw_rule_at(__u32 block, __u32 levels, __u64 offset) {
     if (next < rows && next < SW_LEAF_ROWS && leaf->at[next] <= within) at = next;
   }
   return at < SW_LEAF_ROWS ? leaf->rule[at] : SW_RULE_NONE;
+}
+
+/* sw_rule_at() through sw_recent_rules. */
+static __always_inline __u32 sw_recent_rule_at(__u32 root, __u32 levels, __u64 offset, __u32 epoch) {
+  __u32 place = (((__u32)offset * 0x9e3779b1u) >> 21) ^ (root & (SW_RECENT_RULES - 1));
+  struct sw_recent_rule *recent = bpf_map_lookup_elem(&sw_recent_rules, &place);
+  if (!recent || offset > 0xffffffff) return sw_rule_at(root, levels, offset);
+  if (recent->offset != (__u32)offset || recent->root != root || recent->epoch != epoch) {
+    recent->rule = sw_rule_at(root, levels, offset);
+    recent->offset = offset;
+    recent->root = root;
+    recent->epoch = epoch;
+  }
+  return recent->rule;
 }

@@ -38,6 +38,7 @@ static __always_inline bool sw_set_out(struct sw_walk *walk, struct task_struct 
   walk->mm = (__u64)BPF_CORE_READ(task, mm);
   walk->tgid = BPF_CORE_READ(task, tgid);
   walk->window = sw_control_value(SW_CONTROL_WINDOW);
+  walk->epoch = sw_control_value(SW_CONTROL_EPOCH);
   walk->exact = !syscall;
   walk->first = 1;
   walk->guessed = 0;

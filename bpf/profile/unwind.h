@@ -35,10 +35,11 @@ struct sw_walk {
   __u32 words; /* so far */
   __u32 tgid;
   __u32 window;
+  __u32 epoch;
   __u8 exact;   /* pc is the very instruction, not a return address */
   __u8 first;   /* the leaf */
   __u8 guessed; /* went by frame pointers where a table may tell otherwise */
-  __u8 unused[5];
+  __u8 unused;
   struct sw_place here;   /* that pc was in last */
   struct sw_place before; /* calls go to and fro: libraries call back */
   union sw_area_scratch scratch;
@@ -153,6 +154,14 @@ static __always_inline int sw_by_signal_frame(struct sw_walk *walk, struct task_
   return 0;
 }
 
+/* Only one program at a time may use what is remembered of rules: not the iterator, which can be interrupted.
+ */
+static __always_inline __u32 sw_rule(struct sw_walk *walk, const struct sw_table *table, __u64 offset,
+                                     struct task_struct *other) {
+  if (other) return sw_rule_at(table->root, table->levels, offset);
+  return sw_recent_rule_at(table->root, table->levels, offset, walk->epoch);
+}
+
 static __always_inline int sw_by_rule(struct sw_walk *walk, __u32 rule, struct task_struct *other) {
   __u64 frame; /* canonical frame address */
   switch (SW_RULE_KIND(rule)) {
@@ -177,6 +186,8 @@ static __always_inline int sw_by_rule(struct sw_walk *walk, __u32 rule, struct t
       return sw_by_signal_frame(walk, other);
     case SW_RULE_END:
       return sw_stop(walk, SW_END_ROOT);
+    case SW_RULE_NONE: /* assembly, a runtime's own code: often with frame pointers, but nothing says so */
+      return sw_by_frame_pointer(walk, SW_END_NO_TABLE, other);
     default:
       return sw_stop(walk, SW_END_UNSUPPORTED);
   }
@@ -230,11 +241,12 @@ static __always_inline int sw_step(struct sw_walk *walk, struct task_struct *oth
 
   walk->exact = 0; /* but for what a signal interrupted */
   int stop;
-  if (table->state == SW_TABLE_READY)
-    stop =
-        sw_by_rule(walk, sw_rule_at(table->root, table->levels, place - area->start + area->offset), other);
-  else
+  if (table->state == SW_TABLE_READY) {
+    __u64 offset = place - area->start + area->offset;
+    stop = sw_by_rule(walk, sw_rule(walk, table, offset, other), other);
+  } else {
     stop = sw_by_frame_pointer(walk, area->kind == SW_AREA_ANONYMOUS ? SW_END_JIT : SW_END_NO_TABLE, other);
+  }
   walk->first = 0;
   return stop;
 }

@@ -39,6 +39,7 @@ Recorder::Recorder(const Options& options) : processes_(options.maxProcessBytes)
   scope_->set(options.scope);
   windowStart_ = monotonicNow();
   scope_->control(SW_CONTROL_ATTACHED, windowStart_);
+  scope_->control(SW_CONTROL_EPOCH, epoch_);
   for (auto& sampler : samplers_) sampler->attach();
   mapBytes_ = scope_->object().mapBytes() + sideband_->kernelBytes();
   for (auto& sampler : samplers_) mapBytes_ += sampler->object().mapBytes();
@@ -90,7 +91,7 @@ Columns Recorder::drain() {
   scope_->control(SW_CONTROL_WINDOW, drains_ + 1);
   tables_->evict(drains_ + 1);
   waitForPrograms();
-  tables_->reclaim();
+  if (tables_->reclaim()) scope_->control(SW_CONTROL_EPOCH, ++epoch_);
   readRings(monotonicNow());
 
   drains_++;

@@ -82,6 +82,7 @@ class Recorder {
   std::vector<std::unique_ptr<Sampler>> samplers_;
   uint32_t set_ = 0;
   uint32_t drains_ = 0;
+  uint32_t epoch_ = 1;
   uint64_t windowStart_ = 0;
   uint64_t mapBytes_ = 0;
   std::atomic<uint64_t> userBytes_{0}, processCount_{0};

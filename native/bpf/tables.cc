@@ -253,9 +253,11 @@ void Tables::evict(uint32_t window) {
   if (available >= needed_) needed_ = 0;
 }
 
-void Tables::reclaim() {
+bool Tables::reclaim() {
+  bool some = !retired_.empty();
   free_.insert(free_.end(), retired_.begin(), retired_.end());
   retired_.clear();
+  return some;
 }
 
 TableStats Tables::stats() const {

@@ -59,8 +59,8 @@ class Tables {
 
   /** Takes out what was not used for longest if room is short; before programs are waited for. */
   void evict(uint32_t window);
-  /** No program runs any more that could have seen what was taken out. */
-  void reclaim();
+  /** No program runs any more that could have seen what was taken out. True if there was something. */
+  bool reclaim();
 
   TableStats stats() const;
 

@@ -15,6 +15,7 @@ import { openPerfMap } from './perf-maps.js';
 import { KERNEL_BASE, type LookupAnswer, MAX_ADDRESSES } from './protocol.js';
 import { Reader } from './reader.js';
 import { FileTable, type SourceFile } from './source-file.js';
+import { blocksOf } from './unwind-table.js';
 import { openVdso } from './vdso.js';
 
 export interface SymbolizerOptions {
@@ -191,9 +192,9 @@ export class Symbolizer implements SymbolSource {
       const reason = await this.#elf.open(file, wanted, [row]);
       if (reason !== null) return none(reason === 'file_gone' || reason === 'process_gone');
     }
-    const table = await this.#reader.unwindTable(file);
+    const answer = await this.#reader.unwindTable(file);
     await this.#reader.trim(file);
-    return { buildId: file.buildId, table, later: false };
+    return { buildId: file.buildId, table: answer === null ? null : blocksOf(answer), later: false };
   }
 
   /** The file of every row that has one, or why it has none. */

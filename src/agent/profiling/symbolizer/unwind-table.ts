@@ -33,6 +33,11 @@ export function describeTable(payload: Uint8Array): UnwindTable {
   return { blocks, root, levels, rows, unsaid, unreadable, tooLarge: tooLarge !== 0 };
 }
 
+/** What the kernel gets of an answer: header and blocks. Null when the file has no rows. */
+export function blocksOf(payload: Uint8Array): Uint8Array | null {
+  return describeTable(payload).blocks === 0 ? null : payload.subarray(0, -TRAILER_BYTES);
+}
+
 /** Whether every path from the root has as many levels as it says and ends in a leaf with no more rows than fit. */
 export function isTable(payload: Uint8Array): boolean {
   const bytes = payload.byteLength - HEADER_BYTES - TRAILER_BYTES;
