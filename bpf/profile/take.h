@@ -45,10 +45,11 @@ static __always_inline bool sw_set_out(struct sw_walk *walk, struct task_struct 
   walk->here.area.start = walk->here.area.end = 0;
   walk->here.area.kind = SW_AREA_NONE;
   walk->before.area.start = walk->before.area.end = 0;
+  if (!walk->mm) return false; /* it exits, and has no memory any more: SW_END_NO_USER */
   if (!syscall) walk->stack.head.flags |= SW_USER_EXACT;
-  if (walk->mm && !SW_REGS_32_BIT(regs)) return true;
+  if (!SW_REGS_32_BIT(regs)) return true;
   walk->stack.head.flags |= SW_USER_UNREADABLE;
-  walk->stack.head.end = walk->mm ? SW_END_UNSUPPORTED : SW_END_NOT_TAKEN;
+  walk->stack.head.end = SW_END_UNSUPPORTED;
   return false;
 }
 

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { Counter, Gauge, Registry } from 'prom-client';
 import type { Profiler } from '#native/bpf';
 import { StackwellError } from '../errors.js';
+import { REASONS, STACK_ENDS } from '../profile/types.js';
 import { DROP_CAUSES, type Outbox } from './outbox/outbox.js';
 import { PUSH_RESULTS, type PushResult } from './outbox/sender.js';
 import { readSmall } from './procfs/file.js';
@@ -25,6 +26,13 @@ function cpuSeconds(pid: number | null): number {
   const text = pid === null ? null : readSmall(`/proc/${pid}/stat`, 4096);
   const fields = text?.slice(text.lastIndexOf(')') + 2).split(' ');
   return (Number(fields?.[11] ?? 0) + Number(fields?.[12] ?? 0)) / 100;
+}
+
+const INCOMPLETE_ENDS = STACK_ENDS.filter(end => end !== 'root' && end !== 'no_user');
+
+/** Also of what there was none yet: a rate needs a series that starts at 0. */
+function each(causes: readonly string[], counts: Record<string, number>): Record<string, number> {
+  return Object.fromEntries(causes.map(cause => [cause, counts[cause] ?? 0]));
 }
 
 export function agentMetrics(sources: MetricSources): Registry {
@@ -101,7 +109,13 @@ export function agentMetrics(sources: MetricSources): Registry {
   counters('samples_total', 'samples (cpu) and intervals (offcpu)', 'type', () => totals.byKind);
   counter('truncated_total', 'samples with a stack that was cut', () => totals.truncated);
   counters('lost_total', 'samples lost before they were read, by cause', 'cause', () => totals.lost);
-  counters('unresolved_total', 'sampled frames without a name, by reason', 'reason', () => totals.unresolved);
+  counters('incomplete_total', 'samples whose stack does not reach the root, by how it ends', 'end', () =>
+    each(INCOMPLETE_ENDS, totals.incomplete),
+  );
+  counter('frames_total', 'sampled frames', () => totals.frames);
+  counters('unresolved_total', 'sampled frames without a name, by reason', 'reason', () =>
+    each(REASONS, totals.unresolved),
+  );
   counter('windows_total', 'windows that were made', () => totals.windows);
   counter('windows_failed_total', 'windows whose samples were lost by a failure', () => totals.failedWindows);
   counter('windows_late_total', 'times a window had to wait for the one before', () => totals.lateWindows);

@@ -2,12 +2,13 @@
 // A recording of one scope for some seconds: one merged profile for each type, no server, no outbox.
 import type { Drained, Scope as NativeScope, Profiler, ProfilerOptions } from '#native/bpf';
 import { StackwellError } from '../errors.js';
+import { addCoverage, type Coverage, noCoverage } from '../profile/coverage.js';
 import { Containers } from './containers/containers.js';
 import { BPF_OBJECTS, loadNative } from './native.js';
 import { wallClock } from './procfs/clock.js';
 import { processTree, readStat, readStatus } from './procfs/process.js';
+import { commentLines } from './profiling/comments.js';
 import { offCpuOptions } from './profiling/options.js';
-import { addStats, commentLines, type WindowStats } from './profiling/stats.js';
 import { startSymbolizer } from './profiling/symbolizer/symbolizer.js';
 import { UnwindTables } from './profiling/unwind-tables.js';
 import { type Kind, lostIn, oneGroup, periodOf, WindowBuilder } from './profiling/window.js';
@@ -38,9 +39,9 @@ export interface RecordOptions {
 
 export interface RecordResult {
   /** One for each type that was asked for, in that order; gzipped pprof, also when nothing was sampled. */
-  profiles: { type: Kind; pprof: Uint8Array; stats: WindowStats }[];
+  profiles: { type: Kind; pprof: Uint8Array; stats: Coverage }[];
   /** Of all types together. `seconds` is the time that was sampled. */
-  stats: WindowStats & { seconds: number };
+  stats: Coverage & { seconds: number };
 }
 
 const TICK_MS = 200;
@@ -87,7 +88,7 @@ export async function record(options: RecordOptions): Promise<RecordResult> {
       type,
       {
         merger: new Merger({ sampleLabels: true }),
-        stats: { samples: 0, truncated: 0, lost: {}, unresolved: {} } as WindowStats,
+        stats: noCoverage(),
       },
     ]),
   );
@@ -102,16 +103,11 @@ export async function record(options: RecordOptions): Promise<RecordResult> {
     const names = await symbols.symbolize(drained);
     const builder = new WindowBuilder(drained, names, { startNs: unixStart, hz: options.hz });
     for (const type of options.types)
-      addStats(recordings.get(type)!.stats, {
-        samples: 0,
-        truncated: 0,
-        unresolved: {},
-        lost: lostIn(drained, type),
-      });
+      addCoverage(recordings.get(type)!.stats, { lost: lostIn(drained, type) });
     for (const { kind, columns, stats } of builder.build(oneGroup(drained), 1)) {
       const recording = recordings.get(kind);
       if (recording === undefined) continue;
-      addStats(recording.stats, { ...stats, lost: {} });
+      addCoverage(recording.stats, { ...stats, lost: {} });
       samples += stats.samples;
       await recording.merger.addPprof(await encode(columns, { gzipLevel: 0 }));
     }
@@ -153,17 +149,11 @@ export async function record(options: RecordOptions): Promise<RecordResult> {
       profiler.close();
     }
 
-    const total: RecordResult['stats'] = {
-      samples: 0,
-      truncated: 0,
-      lost: {},
-      unresolved: {},
-      seconds: Number(sampledNs) / 1e9,
-    };
+    const total: RecordResult['stats'] = { ...noCoverage(), seconds: Number(sampledNs) / 1e9 };
     const profiles: RecordResult['profiles'] = [];
     for (const type of options.types) {
       const { merger, stats } = recordings.get(type)!;
-      addStats(total, { ...stats, lost: {} });
+      addCoverage(total, { ...stats, lost: {} });
       // A loss that may concern both types was counted for each.
       for (const [cause, count] of Object.entries(stats.lost))
         total.lost[cause] = Math.max(total.lost[cause] ?? 0, count);

@@ -2,8 +2,9 @@
 import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { StackwellError } from '../errors.js';
+import { type Coverage, coverageLines } from '../profile/coverage.js';
 import { OFF_CPU, ON_CPU } from '../profile/types.js';
-import { print, table } from './output.js';
+import { print, say, table } from './output.js';
 
 interface QueryFlags {
   server: string;
@@ -81,6 +82,7 @@ interface TopAnswer {
   self: number[];
   total: number[];
   warnings?: string[];
+  stats: Coverage;
 }
 
 /** Names with template arguments run over pages; both ends tell what it is. */
@@ -135,10 +137,10 @@ export function addQuery(program: Command): void {
         until: flags.until,
         ...(chosen.format === undefined ? {} : { format: chosen.format }),
       });
-      const text = flags.format === 'top' && flags.json !== true;
-      const answer = text
-        ? `${formatTop(JSON.parse(body.toString()) as TopAnswer, Number(flags.limit))}\n`
-        : body;
+      const top =
+        flags.format === 'top' && flags.json !== true ? (JSON.parse(body.toString()) as TopAnswer) : null;
+      const answer = top === null ? body : `${formatTop(top, Number(flags.limit))}\n`;
+      for (const line of top === null ? [] : coverageLines(top.stats)) say(line);
       if (flags.output === undefined) {
         if (chosen.binary === true) process.stdout.write(answer);
         else print(answer.toString());

@@ -4,6 +4,7 @@ import { type Command, Option } from 'commander';
 import type { RecordResult } from '../agent/record.js';
 import { durationMs } from '../config/config.js';
 import { StackwellError } from '../errors.js';
+import { coverageLines, ranked, sumOf } from '../profile/coverage.js';
 import { print, progressBar, say } from './output.js';
 import { checkWritable, formatOf, save } from './record-output.js';
 
@@ -44,13 +45,10 @@ function scopeOf(flags: RecordFlags) {
   return { kind: 'host' as const };
 }
 
-const sum = (counts: Record<string, number>) => Object.values(counts).reduce((all, one) => all + one, 0);
-
-/** `12 (no_symbols 9, unmapped 3)`. */
+/** `12 (counts_full 9, stack_missing 3)`. */
 function byCause(counts: Record<string, number>): string {
-  const causes = Object.entries(counts).filter(([, count]) => count > 0);
-  const detail = causes.map(([cause, count]) => `${cause} ${count}`).join(', ');
-  return detail === '' ? '0' : `${sum(counts)} (${detail})`;
+  const detail = ranked(counts).map(([cause, count]) => `${cause} ${count}`);
+  return detail.length === 0 ? '0' : `${sumOf(counts)} (${detail.join(', ')})`;
 }
 
 async function run(flags: RecordFlags): Promise<void> {
@@ -97,9 +95,9 @@ async function run(flags: RecordFlags): Promise<void> {
   const { stats } = result;
   if (flags.json === true) print(JSON.stringify({ files, ...stats }));
   say(
-    `${files.join(', ')}: ${stats.seconds.toFixed(1)} s, ${stats.samples} samples, lost ${byCause(stats.lost)}, ` +
-      `unresolved ${byCause(stats.unresolved)}, truncated ${stats.truncated}`,
+    `${files.join(', ')}: ${stats.seconds.toFixed(1)} s, ${stats.samples} samples, lost ${byCause(stats.lost)}`,
   );
+  for (const line of coverageLines(stats)) say(line);
 }
 
 export function addRecord(program: Command): void {

@@ -13,6 +13,20 @@ function steps(value: number, units: readonly (readonly [number, string])[]): st
   return `${Number((value / factor).toFixed(2))} ${unit}`;
 }
 
+/**
+ * `12.3 %`; small shares keep two digits. What is there but too small to write is not called nothing, and what lacks but
+ * a little is not called all.
+ */
+export function formatShare(part: number, whole: number): string {
+  if (whole <= 0) return '–';
+  const percent = (part / whole) * 100;
+  if (percent === 0) return '0 %';
+  if (percent < 0.01) return '<0.01 %';
+  if (percent < 1) return `${percent.toFixed(2)} %`;
+  if (percent >= 99.95) return percent < 100 ? '>99.9 %' : '100 %';
+  return `${percent.toFixed(1)} %`;
+}
+
 /** For people: '1.5 s', '12 MiB', '1234 samples'. @param unit of a sample type, as pprof writes it */
 export function formatValue(value: number, unit: string): string {
   const seconds = TIME[unit];

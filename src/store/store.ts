@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a store must do. Merging, diffing and rendering stand above it and are the same for every store.
+import type { Coverage } from '../profile/coverage.js';
 import type { Labels, Matcher } from '../profile/types.js';
 
 /** Symbols of one service and UTC day: content-addressed, immutable, written once. */
@@ -39,11 +40,7 @@ export interface ProfileRecord {
 }
 
 /** Nothing is lost in silence: what the agent could not take or name, by cause. */
-export interface ProfileStats {
-  samples: number;
-  truncated: number;
-  lost: Record<string, number>;
-  unresolved: Record<string, number>;
+export interface ProfileStats extends Coverage {
   /** Clock that drove the samples, e.g. cpu-clock. */
   clock: string;
 }

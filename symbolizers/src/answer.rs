@@ -3,13 +3,24 @@
 
 use std::collections::HashMap;
 
-use crate::demangle::demangle;
+use crate::demangle::{demangle, without_instance};
 
 pub struct Frame<'a> {
     pub system_name: &'a str,
     pub file: &'a str,
     /// 0 when unknown.
     pub line: u32,
+    /// First line of the function; 0 when unknown.
+    pub start_line: u32,
+    pub naming: Naming,
+}
+
+/// How a system name becomes the one that is shown.
+#[derive(Clone, Copy)]
+pub enum Naming {
+    /// As linkers know it.
+    Linker,
+    Go,
 }
 
 /// One row for each address that was asked for, in order.
@@ -17,8 +28,8 @@ pub struct Frame<'a> {
 pub struct Answer {
     /// Frames of each row; 0 when there is no name.
     counts: Vec<u32>,
-    /// name, system name, file, line of each frame.
-    frames: Vec<[u32; 4]>,
+    /// name, system name, file, line, first line of the function, of each frame.
+    frames: Vec<[u32; 5]>,
     strings: Strings,
     /// String of a system name to string of what it is shown as: demangling is the expensive part.
     shown: HashMap<u32, u32>,
@@ -40,13 +51,27 @@ impl Answer {
         let name = match self.shown.get(&system_name) {
             Some(name) => *name,
             None => {
-                let name = self.strings.id(&demangle(frame.system_name));
+                let name = match frame.naming {
+                    Naming::Linker => demangle(frame.system_name),
+                    Naming::Go => without_instance(frame.system_name),
+                };
+                let name = self.strings.id(&name);
                 self.shown.insert(system_name, name);
                 name
             }
         };
+        self.push(name, system_name, &frame);
+    }
+
+    /// A frame that is shown as `name`, whatever its system name looks like.
+    pub fn named(&mut self, name: &str, frame: Frame) {
+        let (name, system_name) = (self.strings.id(name), self.strings.id(frame.system_name));
+        self.push(name, system_name, &frame);
+    }
+
+    fn push(&mut self, name: u32, system_name: u32, frame: &Frame) {
         let file = self.strings.id(frame.file);
-        self.frames.push([name, system_name, file, frame.line]);
+        self.frames.push([name, system_name, file, frame.line, frame.start_line]);
         if let Some(count) = self.counts.last_mut() {
             *count += 1;
         }
@@ -59,17 +84,24 @@ impl Answer {
             *count = 1;
             let name = self.strings.id(name);
             let none = self.strings.id("");
-            self.frames.push([name, name, none, 0]);
+            self.frames.push([name, name, none, 0, 0]);
         }
     }
 
-    /// Rows, frames, strings, bytes; counts; the frames' four columns; string ends; the strings.
+    /// Name, file and line, where the last row has one frame.
+    #[cfg(test)]
+    pub fn only_frame(&self) -> Option<(&str, &str, u32)> {
+        let [name, _, file, line, _] = *self.frames.last().filter(|_| self.counts.last() == Some(&1))?;
+        Some((self.strings.text(name), self.strings.text(file), line))
+    }
+
+    /// Rows, frames, strings, bytes; counts; the frames' columns; string ends; the strings.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let numbers =
             [self.counts.len(), self.frames.len(), self.strings.ends.len(), self.strings.bytes.len()];
         put(out, numbers.into_iter().map(|number| number as u32));
         put(out, self.counts.iter().copied());
-        for column in 0..4 {
+        for column in 0..5 {
             put(out, self.frames.iter().map(|frame| frame[column]));
         }
         put(out, self.strings.ends.iter().copied());
@@ -89,6 +121,12 @@ struct Strings {
 }
 
 impl Strings {
+    #[cfg(test)]
+    fn text(&self, id: u32) -> &str {
+        let start = id.checked_sub(1).map_or(0, |before| self.ends[before as usize]);
+        std::str::from_utf8(&self.bytes[start as usize..self.ends[id as usize] as usize]).unwrap()
+    }
+
     fn id(&mut self, text: &str) -> u32 {
         if let Some(id) = self.ids.get(text) {
             return *id;
@@ -103,15 +141,17 @@ impl Strings {
 
 #[cfg(test)]
 mod tests {
-    use super::{Answer, Frame};
+    use super::{Answer, Frame, Naming};
 
     #[test]
     fn columns() {
         let mut answer = Answer::default();
         answer.unknown();
         answer.begin();
-        answer.frame(Frame { system_name: "_Z1fv", file: "a.cc", line: 3 });
-        answer.frame(Frame { system_name: "main", file: "a.cc", line: 9 });
+        let file = "a.cc";
+        let naming = Naming::Linker;
+        answer.frame(Frame { system_name: "_Z1fv", file, line: 3, start_line: 0, naming });
+        answer.frame(Frame { system_name: "main", file, line: 9, start_line: 7, naming });
         answer.plain(Some("kernel_function"));
         answer.plain(None);
 
@@ -130,6 +170,7 @@ mod tests {
             0, 3, 4, // system names
             2, 2, 5, // files
             3, 9, 0, // lines
+            0, 7, 0, // first lines
             5, 8, 12, 16, 31, 31,
         ]);
     }

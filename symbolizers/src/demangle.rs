@@ -24,6 +24,16 @@ pub fn demangle(name: &str) -> Cow<'_, str> {
     Cow::Borrowed(name)
 }
 
+/// Go's own tools show one name for all instances of a generic function: what it was instantiated with is left out.
+pub fn without_instance(name: &str) -> Cow<'_, str> {
+    match (name.find('['), name.rfind(']')) {
+        (Some(open), Some(close)) if open < close => {
+            Cow::Owned(format!("{}[...]{}", &name[..open], &name[close + 1..]))
+        }
+        _ => Cow::Borrowed(name),
+    }
+}
+
 /// True for a name that says more than its plain text: with scopes and parameters inside.
 pub fn is_mangled(name: &str) -> bool {
     name.starts_with("_Z") || name.starts_with("_R")
@@ -31,7 +41,7 @@ pub fn is_mangled(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::demangle;
+    use super::{demangle, without_instance};
 
     #[test]
     fn names_of_every_language() {
@@ -48,6 +58,19 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(demangle(system), shown);
+        }
+    }
+
+    #[test]
+    fn instances_of_generic_functions() {
+        for (system, shown) in [
+            ("main.main", "main.main"),
+            ("main.largest[go.shape.string,go.shape.int]", "main.largest[...]"),
+            ("main.(*pair[go.shape.int,go.shape.[]uint8]).larger", "main.(*pair[...]).larger"),
+            ("main.mapped[...].func1", "main.mapped[...].func1"),
+            ("odd]name[", "odd]name["),
+        ] {
+            assert_eq!(without_instance(system), shown);
         }
     }
 }

@@ -7,6 +7,7 @@ mod demangle;
 mod descriptors;
 mod elf;
 mod files;
+mod go;
 mod jit;
 mod kernel;
 mod sandbox;

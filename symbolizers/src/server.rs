@@ -13,7 +13,7 @@ use crate::answer::{put, Answer};
 use crate::descriptors::Descriptors;
 use crate::elf::{Elf, Headers, DEBUG_FOLDER};
 use crate::files;
-use crate::jit::PerfMap;
+use crate::jit::{JitDump, PerfMap};
 use crate::kernel::Kallsyms;
 use crate::sandbox::{memory_use, Opened};
 
@@ -31,6 +31,7 @@ const ATTACH_SUPPLEMENT: u32 = 5;
 const LOOKUP: u32 = 6;
 const CLOSE: u32 = 7;
 const UNWIND: u32 = 8;
+const OPEN_JIT_DUMP: u32 = 11;
 
 const OK: u32 = 0;
 /// The debug file offered does not belong to the file.
@@ -45,6 +46,7 @@ enum Source {
     Elf(Box<Elf>),
     Kernel(Kallsyms),
     PerfMap(PerfMap),
+    JitDump(JitDump),
 }
 
 /// Why a question has no answer.
@@ -159,6 +161,10 @@ impl Server {
                 let map = PerfMap::read(self.take(file)?)?;
                 self.sources.insert(file, Source::PerfMap(map));
             }
+            OPEN_JIT_DUMP => {
+                let dump = JitDump::read(self.take(file)?)?;
+                self.sources.insert(file, Source::JitDump(dump));
+            }
             ATTACH_DEBUG => {
                 let name = self.bind(number(rest, 0))?;
                 let belongs = self.elf(file).and_then(|elf| Ok(elf.attach(name.clone())?));
@@ -197,6 +203,9 @@ impl Server {
             }
             Source::PerfMap(map) => {
                 addresses.iter().for_each(|address| answer.plain(map.find(*address).as_deref()))
+            }
+            Source::JitDump(dump) => {
+                addresses.iter().for_each(|address| dump.answer(*address, lines, &mut answer))
             }
         }
         Ok(answer)

@@ -8,6 +8,7 @@ import { expect, test } from 'vitest';
 import { startAgent } from '../../src/agent/agent.js';
 import { record } from '../../src/agent/record.js';
 import { type AgentConfig, configSchema } from '../../src/config/config.js';
+import { sumOf } from '../../src/profile/coverage.js';
 import { startContainer } from '../helpers/container.js';
 import { decodePprof } from '../helpers/pprof.js';
 import { eventually, start, startHere, temporaryFolder } from '../helpers/stackwell.js';
@@ -81,6 +82,11 @@ test('samples reach a server with names, labels and comments, and a container ha
   expect(value('resident_bytes{process="symbolizer"}')).toBeGreaterThan(1e6);
   expect(value('samples_total{type="cpu"}')).toBeGreaterThan(10);
   expect(value('samples_total{type="offcpu"}')).toBeGreaterThan(0);
+  expect(value('frames_total')).toBeGreaterThan(value('samples_total{type="cpu"}'));
+  expect(value('unresolved_total{reason="no_symbols"}')).toBeLessThan(value('frames_total'));
+  // Also of ends that there were none of.
+  expect(value('incomplete_total{end="not_taken"}')).toBeGreaterThanOrEqual(0);
+  expect(metrics).not.toContain('incomplete_total{end="root"}');
   expect(value('pushes_total{result="ok"}')).toBeGreaterThan(0);
   expect(value('outbox_dropped_total{cause="full"}')).toBe(0);
   expect(value('windows_failed_total')).toBe(0);
@@ -167,7 +173,12 @@ test('a recording of a process holds what it did, by type', { timeout: 60_000 },
   expect(cpu!.types).toEqual(['cpu/nanoseconds']);
   expect(offCpu!.types).toEqual(['offcpu/nanoseconds']);
   expect(cpu!.durationSeconds).toBeCloseTo(stats.seconds, 3);
-  expect(Number(cpu!.comments.samples)).toBe(profiles[0]!.stats.samples);
+  const { samples, complete, incomplete, frames, named, unresolved } = profiles[0]!.stats;
+  expect(Number(cpu!.comments.samples)).toBe(samples);
+  expect(Number(cpu!.comments.complete ?? 0)).toBe(complete);
+  expect(complete + sumOf(incomplete)).toBe(samples);
+  expect(Number(cpu!.comments.frames)).toBe(frames);
+  expect(named + sumOf(unresolved)).toBe(frames);
 });
 
 test('a recording ends with its process, and when it is told to', { timeout: 60_000 }, async () => {

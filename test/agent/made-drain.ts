@@ -40,7 +40,8 @@ export interface MadeProcess {
 }
 export interface MadeDrain {
   samples: MadeSample[];
-  stacks: { locations: number[]; flags?: number }[];
+  /** `end`: index into STACK_ENDS; the root when absent. */
+  stacks: { locations: number[]; flags?: number; end?: number }[];
   locations: MadeLocation[];
   mappings?: readonly { path: string; buildId: string }[];
   processes: MadeProcess[];
@@ -101,7 +102,7 @@ export function made(drain: MadeDrain): { drained: Drained; symbols: Symbols } {
       offset: offsets(stacks.map(stack => stack.locations.length)),
       location: Uint32Array.from(stacks.flatMap(stack => stack.locations)),
       flags: Uint8Array.from(stacks, stack => stack.flags ?? 0),
-      end: new Uint8Array(stacks.length),
+      end: Uint8Array.from(stacks, stack => stack.end ?? 0),
     },
     locations: {
       space: Uint8Array.from(locations, one => one.space),

@@ -4,7 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { decode, encode, type ProfileColumns } from '#native/profile';
 import { TupleTable } from '../../src/agent/profiling/tuple-table.js';
 import { oneGroup, stateLetter, WindowBuilder } from '../../src/agent/profiling/window.js';
-import { REASONS } from '../../src/profile/types.js';
+import { addCoverage, noCoverage, stacksOf, sumOf } from '../../src/profile/coverage.js';
+import { REASONS, STACK_ENDS } from '../../src/profile/types.js';
 import { type MadeDrain, type MadeSample, made } from './made-drain.js';
 
 const UNWIND_FAILED = 1 + REASONS.indexOf('unwind_failed');
@@ -48,7 +49,11 @@ const EXAMPLE: MadeDrain = {
     { kind: 1, phase: 0, state: 2, process: 0, tid: 11, threadName: 'main', stack: 2, count: 2, value: 5e12 },
     { kind: 1, phase: 1, process: 0, tid: 11, threadName: 'main', stack: 0, count: 1, value: 1234 },
   ],
-  stacks: [{ locations: [0, 1, 2] }, { locations: [3, 4], flags: 2 }, { locations: [0], flags: 4 }],
+  stacks: [
+    { locations: [0, 1, 2] },
+    { locations: [3, 4], flags: 2, end: STACK_ENDS.indexOf('depth') },
+    { locations: [0], flags: 4, end: STACK_ENDS.indexOf('not_taken') },
+  ],
   locations: [
     { space: 0, address: 0xffffffff81000000n, frames: [{ name: 'schedule' }] },
     {
@@ -113,6 +118,9 @@ describe('a window', () => {
       'stackwell.clock cpu-clock',
       'stackwell.samples 1',
       'stackwell.truncated 1',
+      'stackwell.frames 2',
+      'stackwell.named 1',
+      'stackwell.incomplete.depth 1',
       'stackwell.lost.counts_full 5',
       'stackwell.unresolved.unmapped 1',
       'stackwell.reason unmapped 2',
@@ -120,7 +128,10 @@ describe('a window', () => {
     expect(comments(off!)).toEqual([
       'stackwell.clock monotonic',
       'stackwell.samples 3',
-      'stackwell.truncated 0',
+      'stackwell.complete 1',
+      'stackwell.frames 8',
+      'stackwell.named 5',
+      'stackwell.incomplete.not_taken 2',
       'stackwell.lost.counts_full 5',
       'stackwell.lost.bad_delta 2',
       'stackwell.unresolved.no_symbols 1',
@@ -174,7 +185,8 @@ describe('laws', () => {
     .chain(({ locations, processes }) => {
       const stack = fc.record({
         locations: fc.array(fc.nat(locations.length - 1), { maxLength: 6 }),
-        flags: fc.constantFrom(0, 1, 2, 4),
+        flags: fc.constantFrom(0, 1, 2, 4, 8),
+        end: fc.nat(STACK_ENDS.length - 1),
       });
       return fc.array(stack, { minLength: 1, maxLength: 8 }).chain(stacks =>
         fc.record({
@@ -223,15 +235,33 @@ describe('laws', () => {
           expect(total).toBe(given.reduce((sum, one) => sum + BigInt(one.value), 0n));
           const samples = got.reduce((sum, { stats }) => sum + stats.samples, 0);
           expect(samples).toBe(given.reduce((sum, one) => sum + one.count, 0));
+          const all = noCoverage();
+          for (const { stats } of got) addCoverage(all, stats);
+          const frames = given.reduce((sum, one) => {
+            const { locations, flags = 0 } = input.stacks[one.stack]!;
+            const here = locations.reduce(
+              (n, row) => n + Math.max(1, input.locations[row]!.frames.length),
+              0,
+            );
+            return sum + one.count * (here + (locations.length === 0 || (flags & 4) !== 0 ? 1 : 0));
+          }, 0);
+          expect(all.frames).toBe(frames);
+          expect(all.named + sumOf(all.unresolved)).toBe(all.frames);
+          expect(stacksOf(all)).toBe(all.samples);
+          const whole = given.filter(({ stack }) => {
+            const { end, flags = 0 } = input.stacks[stack]!;
+            return (STACK_ENDS[end!] === 'root' || STACK_ENDS[end!] === 'no_user') && (flags & (1 | 8)) === 0;
+          });
+          expect(all.complete).toBe(whole.reduce((sum, one) => sum + one.count, 0));
+          expect(all.truncated).toBe(all.incomplete.depth ?? 0);
           for (const [i, reason] of REASONS.entries()) {
-            const missed = got.reduce((sum, { stats }) => sum + (stats.unresolved[reason] ?? 0), 0);
             const expected = given.reduce((sum, one) => {
               const { locations, flags = 0 } = input.stacks[one.stack]!;
               const here = locations.filter(row => input.locations[row]!.reason === i + 1).length;
               const whole = locations.length > 0 && (flags & 4) === 0;
               return sum + one.count * (here + (i + 1 === UNWIND_FAILED && !whole ? 1 : 0));
             }, 0);
-            expect(missed).toBe(expected);
+            expect(all.unresolved[reason] ?? 0).toBe(expected);
           }
         }
         // Splitting into groups changes nothing of any row.

@@ -21,6 +21,7 @@ const PROGRAMS = {
   blink: { from: ['blink.c', 'clock.h'], command: C },
   blinks: { from: ['blinks.c'], command: C },
   boxed: { from: ['boxed.c', 'clock.h'], command: [...C, '-static'] },
+  jitted: { from: ['jitted.c', 'clock.h'], command: C },
   damaged: { from: ['damaged.c', 'clock.h'], command: C },
   ledger: { from: ['go/main.go', 'go/go.mod'], command: ['go', 'build'] },
 } as const;

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { decode } from '#native/profile';
+import { readComments } from '../../src/profile/comments.js';
+import { coverageLines } from '../../src/profile/coverage.js';
 import { failure, pprof, type Running, server } from './fixtures.js';
 
 /** Four profiles: two services, two windows. All values differ, so that every sum tells what it was made of. */
@@ -14,6 +17,11 @@ async function fill(running: Running): Promise<void> {
     `stackwell.lost.map_full ${lost}`,
     'stackwell.unresolved.no_symbols 2',
     'stackwell.truncated 1',
+    `stackwell.complete ${samples - 3}`,
+    'stackwell.incomplete.depth 1',
+    'stackwell.incomplete.no_table 2',
+    `stackwell.frames ${samples * 10}`,
+    `stackwell.named ${samples * 10 - 2}`,
     'unrelated text',
   ];
   const sends: [name: string, time: number, Parameters<typeof pprof>[0]][] = [
@@ -155,11 +163,47 @@ describe('questions', () => {
     const { stats } = await running.json('/api/v1/top');
     expect(stats).toEqual({
       samples: 7 + 8 + 16 + 32,
+      complete: 63 - 12,
+      incomplete: { depth: 4, no_table: 8 },
       truncated: 4,
+      frames: 630,
+      named: 622,
       lost: { map_full: 3 + 5 + 9 },
       unresolved: { no_symbols: 8 },
       clocks: ['cpu-clock'],
     });
+  });
+
+  it('says the same of how much is whole and named in every format that has room for it', async () => {
+    const { stats } = await running.json('/api/v1/top');
+    expect((await running.json('/api/v1/flamegraph')).stats).toEqual(stats);
+    const bytes = new Uint8Array(await (await running.get('/api/v1/pprof')).arrayBuffer());
+    const { comments, strings } = await decode(bytes);
+    const { clock, ...coverage } = readComments([...comments].map(row => strings[row]!));
+    expect({ ...coverage, clocks: [clock] }).toEqual(stats);
+  });
+
+  it('makes shares of sums, and takes none from profiles that do not tell', async () => {
+    const time = NOW - 30_000;
+    const agent = (...comments: string[]) => comments.map(text => `stackwell.${text}`);
+    const sends = [
+      agent('samples 1000', 'complete 1000', 'frames 9000', 'named 9000'),
+      agent('samples 10', 'incomplete.jit 10', 'frames 1000', 'named 500', 'unresolved.jit_unknown 500'),
+      // As the agent wrote before it counted these.
+      agent('samples 5000', 'truncated 70', 'unresolved.no_symbols 4000'),
+      [],
+    ];
+    for (const [i, comments] of sends.entries())
+      await running.ingest(
+        await pprof({ samples: [{ stack: ['a'], values: [i] }], types: [['sums', 'count']], time, comments }),
+        { name: `sums{host=s${i}}` },
+      );
+    const { stats } = await running.json('/api/v1/top', { type: 'sums:sums:count:sums:count' });
+    expect(stats).toMatchObject({ samples: 6010, truncated: 70, unresolved: { jit_unknown: 500 } });
+    expect(coverageLines(stats)).toEqual([
+      '99.0 % of samples reach the root; 0.99 % jit',
+      '95.0 % of frames named; 5.0 % jit_unknown',
+    ]);
   });
 
   it('ranks functions; recursion counts once', async () => {

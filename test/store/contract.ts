@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What every store must do, whatever is behind it. A store's own test file calls this with its factory.
 import { afterEach, describe, expect, it } from 'vitest';
+import { noCoverage } from '../../src/profile/coverage.js';
 import type { ProfileRecord, Segment, Selection, Store } from '../../src/store/store.js';
 
 export interface StoreFactory {
@@ -40,7 +41,7 @@ export function profile(over: Partial<ProfileRecord> = {}): ProfileRecord {
     level: 0,
     segments: [],
     rows: new Uint8Array([1, 2, 3]),
-    stats: { samples: 0, truncated: 0, lost: {}, unresolved: {}, clock: '' },
+    stats: { ...noCoverage(), clock: '' },
     ...over,
   };
 }
@@ -76,7 +77,11 @@ export function storeContract(name: string, factory: StoreFactory): void {
         labels: { b: '2', a: 'ü"\\', service_name: 'x' },
         stats: {
           samples: 12,
+          complete: 10,
+          incomplete: { no_table: 1, depth: 1 },
           truncated: 1,
+          frames: 100,
+          named: 97,
           lost: { map_full: 2 },
           unresolved: { no_symbols: 3 },
           clock: 'cpu-clock',

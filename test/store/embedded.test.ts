@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { noCoverage } from '../../src/profile/coverage.js';
 import { openEmbeddedStore } from '../../src/store/embedded/embedded-store.js';
 import { collect, profile, segment, storeContract } from './contract.js';
 
@@ -30,6 +31,24 @@ describe('embedded store', () => {
     await store.append({ segments: [], profiles: [profile()] });
     await store.close();
     expect(readdirSync(join(folder, 'a/b')).sort()).toEqual(['lock.db', 'stackwell.db']);
+  });
+
+  it('reads what a version wrote that counted less', async () => {
+    const store = await openEmbeddedStore(folder);
+    await store.append({ segments: [], profiles: [profile()] });
+    await store.close();
+    const db = new Database(join(folder, 'stackwell.db'));
+    db.prepare('UPDATE profiles SET stats = ?').run('{"samples":3,"unresolved":{"no_symbols":2}}');
+    db.close();
+    const again = await openEmbeddedStore(folder);
+    const [read] = await collect(again);
+    await again.close();
+    expect(read!.stats).toEqual({
+      ...noCoverage(),
+      samples: 3,
+      unresolved: { no_symbols: 2 },
+      clock: '',
+    });
   });
 
   it('lets one server use a folder', async () => {

@@ -4,18 +4,16 @@ import { expect, it } from 'vitest';
 import { SymbolsBuilder } from '../../src/agent/profiling/symbolizer/builder.js';
 import { LocationCache } from '../../src/agent/profiling/symbolizer/cache.js';
 import { debugPaths, isBaseName, supplementPaths } from '../../src/agent/profiling/symbolizer/places.js';
-import { framesOf } from './fixtures.js';
+import { type Frame, framesOf } from './fixtures.js';
 
 /** What an address is called: anything, as long as it depends on both. */
-function frames(
-  file: number,
-  offset: number,
-): { name: string; systemName: string; file: string; line: number }[] {
+function frames(file: number, offset: number): Frame[] {
   return Array.from({ length: (file + offset) % 4 }, (_, i) => ({
     name: `f${file}:${offset % 7}:${i}`,
     systemName: `_f${file}:${offset}:${i}`,
     file: i === 0 ? '' : `${file}.cc`,
     line: (offset + i) % 1000,
+    startLine: (offset + i) % 500,
   }));
 }
 
@@ -36,7 +34,8 @@ it('gives back what was put in, as long as it has it, and never more than it may
         let entry = cache.find(file, offset);
         if (entry < 0) {
           entry = cache.begin(file, offset);
-          for (const one of frames(file, offset)) cache.push(one.name, one.systemName, one.file, one.line);
+          for (const one of frames(file, offset))
+            cache.push(one.name, one.systemName, one.file, one.line, one.startLine);
         }
         builder.copy(row, cache.generation, entry, 'no_symbols');
         expect(cache.size).toBeLessThanOrEqual(capacity);

@@ -7,11 +7,11 @@ import {
   buildIdOf,
   compileCpp,
   compileGo,
-  type Frame,
   framesOf,
   functionsOf,
   llvmFrames,
   offsetsOf,
+  type Place,
   question,
   randomAddresses,
   reasonOf,
@@ -41,7 +41,7 @@ function original(systemName: string): string {
     .replace(/([CD])[0-5](E|I)/g, '$1*$2');
 }
 
-function plain(frames: Omit<Frame, 'name'>[]): Omit<Frame, 'name'>[] {
+function plain(frames: Place[]): Place[] {
   return frames.map(({ systemName, file, line }) => ({ systemName: original(systemName), file, line }));
 }
 

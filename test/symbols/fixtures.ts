@@ -170,7 +170,11 @@ export interface Frame {
   systemName: string;
   file: string;
   line: number;
+  startLine: number;
 }
+
+/** What other symbolizers say as well. */
+export type Place = Pick<Frame, 'systemName' | 'file' | 'line'>;
 
 /** Frames of a row, innermost first. */
 export function framesOf(symbols: Symbols, row: number): Frame[] {
@@ -181,6 +185,7 @@ export function framesOf(symbols: Symbols, row: number): Frame[] {
       systemName: symbols.strings[symbols.frames.systemName[at]!]!,
       file: symbols.strings[symbols.frames.file[at]!]!,
       line: symbols.frames.line[at]!,
+      startLine: symbols.frames.startLine[at]!,
     });
   return frames;
 }
@@ -192,7 +197,7 @@ export function reasonOf(symbols: Symbols, row: number): string {
 }
 
 /** What llvm-symbolizer says: frames of each address, innermost first. */
-export function llvmFrames(path: string, addresses: number[], demangle = false): Omit<Frame, 'name'>[][] {
+export function llvmFrames(path: string, addresses: number[], demangle = false): Place[][] {
   const output = run(
     'llvm-symbolizer',
     [`--obj=${path}`, '--inlines', demangle ? '--demangle' : '--no-demangle', '--relativenames=false'].filter(
@@ -205,7 +210,7 @@ export function llvmFrames(path: string, addresses: number[], demangle = false):
     .split('\n\n')
     .map(block => {
       const lines = block.trim().split('\n');
-      const frames: Omit<Frame, 'name'>[] = [];
+      const frames: Place[] = [];
       for (let i = 0; i < lines.length; i += 2) {
         const place = /^(.*):(\d+):\d+$/.exec(lines[i + 1]!)!;
         frames.push({

@@ -7,7 +7,7 @@ import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { type Browser, buildPage, launch } from './browser.js';
 import { bigTree } from './fixture-data.js';
-import { type FixtureServer, startFixtureServer } from './fixture-server.js';
+import { type FixtureServer, STATS, startFixtureServer } from './fixture-server.js';
 
 let server: FixtureServer;
 let browser: Browser;
@@ -21,7 +21,7 @@ beforeAll(async () => {
 
 afterEach(async () => {
   for (const page of open.splice(0)) await page.close();
-  Object.assign(server.mode, { dataFrom: 0, error: null, warnings: [], tree: null });
+  Object.assign(server.mode, { dataFrom: 0, error: null, warnings: [], tree: null, stats: null });
 });
 
 afterAll(async () => {
@@ -175,6 +175,55 @@ test('warnings of the server are shown and cannot be closed', async () => {
   const warning = page.locator('.warning');
   expect(await warning.allTextContents()).toEqual(server.mode.warnings);
   expect(await warning.getByRole('button').count()).toBe(0);
+});
+
+test('coverage stands beside the picture, and says of everything that is missing why', async () => {
+  const { page, problems } = await visit('/?live=0');
+  const summary = page.getByRole('button', { name: 'of stacks whole' });
+  expect(await summary.textContent()).toBe('99.4 % of stacks whole99.8 % of frames named');
+  expect(await page.locator('.coverage-detail .panel').count()).toBe(0);
+  expect(await summary.locator('.noted').count()).toBe(0);
+  await summary.click();
+  const rows = page.locator('.coverage-detail .cause');
+  // Most first, each with its share of all and a sentence.
+  expect(await rows.locator('dt').allTextContents()).toEqual([
+    'no table',
+    'unreadable',
+    'depth',
+    'jit unknown',
+    'no symbols',
+  ]);
+  expect(await rows.locator('.share').allTextContents()).toEqual([
+    '0.40 %',
+    '0.17 %',
+    '0.03 %',
+    '0.13 %',
+    '0.08 %',
+  ]);
+  for (const sentence of await rows.locator('dd:not(.share)').allTextContents())
+    expect(sentence.split(' ').length).toBeGreaterThan(5);
+  expect(await page.locator('.coverage-detail .panel').textContent()).toContain('11,928 of 12,000');
+  await page.keyboard.press('Escape');
+  expect(await rows.count()).toBe(0);
+  expect(problems).toEqual([]);
+});
+
+test('coverage says no more than what profiles tell', async () => {
+  server.mode.stats = { ...STATS, complete: 0, incomplete: {}, frames: 0, named: 0, unresolved: {} };
+  const { page } = await visit('/?live=0');
+  expect(await page.locator('.facts').textContent()).toContain('12,000 samples');
+  expect(await page.locator('.coverage-detail').count()).toBe(0);
+  server.mode.stats = { ...STATS, complete: 6000, incomplete: { jit: 6000 } };
+  await page.getByRole('button', { name: 'Refresh' }).click();
+  await expect
+    .poll(() => page.locator('.coverage-detail .noted').allTextContents())
+    .toEqual(['50.0 % of stacks whole']);
+  server.mode.stats = { ...STATS, complete: 12_000, incomplete: {}, named: 240_000, unresolved: {} };
+  await page.getByRole('button', { name: 'Refresh' }).click();
+  await expect
+    .poll(() => page.locator('.coverage-detail > button').textContent())
+    .toBe('100 % of stacks whole100 % of frames named');
+  expect(await page.locator('.coverage-detail .noted').count()).toBe(0);
 });
 
 test('what is typed by hand is checked before it is asked', async () => {

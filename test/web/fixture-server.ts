@@ -7,7 +7,9 @@ import type { AddressInfo } from 'node:net';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
+import { noCoverage } from '../../src/profile/coverage.js';
 import { type Matcher, ON_CPU, SAMPLE_LABELS } from '../../src/profile/types.js';
+import type { Stats } from '../../web/lib/api.js';
 import { parseQuery } from '../../web/lib/query.js';
 import { parseTime } from '../../web/lib/time.js';
 import { type Sample, type Tree, treeOf, windowOf } from './fixture-data.js';
@@ -26,6 +28,18 @@ const CSP = [
   "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 ].join('; ');
 
+export const STATS: Stats = {
+  samples: 12_000,
+  complete: 11_928,
+  incomplete: { no_table: 48, depth: 4, unreadable: 20 },
+  truncated: 4,
+  frames: 240_000,
+  named: 239_502,
+  unresolved: { no_symbols: 188, jit_unknown: 310 },
+  lost: { counts_full: 0, stack_ring_full: 12 },
+  clocks: ['cpu-clock'],
+};
+
 export interface FixtureServer {
   url: string;
   /** Paths of API requests in order. */
@@ -38,6 +52,7 @@ export interface FixtureServer {
     error: { status: number; code: string; message: string; fix: string } | null;
     warnings: string[];
     tree: Tree | null;
+    stats: Stats | null;
   };
   close: () => Promise<void>;
 }
@@ -176,13 +191,7 @@ function answer(path: string, search: URLSearchParams, mode: FixtureServer['mode
     };
   }
   const tree = mode.tree ?? treeOf(rows.map(({ sample }) => sample));
-  const stats = {
-    samples: Math.round(tree.sum / (1e9 / 19)),
-    truncated: rows.length > 0 ? 4 : 0,
-    lost: { stack_map_full: 0, ring_full: rows.length > 0 ? 12 : 0 },
-    unresolved: rows.length > 0 ? { jit_unknown: 310, no_symbols: 188 } : {},
-    clocks: rows.length > 0 ? ['cpu-clock'] : [],
-  };
+  const stats = rows.length === 0 ? { ...noCoverage(), clocks: [] } : (mode.stats ?? STATS);
   const profiles = new Set(rows.map(({ start, sample }) => `${start} ${sample.labels.service_name}`)).size;
   if (path === 'flamegraph')
     return {
@@ -242,7 +251,7 @@ function answer(path: string, search: URLSearchParams, mode: FixtureServer['mode
 
 export async function startFixtureServer(): Promise<FixtureServer> {
   const requests: string[] = [];
-  const mode: FixtureServer['mode'] = { dataFrom: 0, error: null, warnings: [], tree: null };
+  const mode: FixtureServer['mode'] = { dataFrom: 0, error: null, warnings: [], tree: null, stats: null };
 
   const respond = async (request: IncomingMessage, response: ServerResponse) => {
     const url = new URL(request.url ?? '/', 'http://fixture');

@@ -1,14 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest';
 import { OFF_CPU, ON_CPU } from '../../src/profile/types.js';
-import {
-  formatBytes,
-  formatRate,
-  formatSeconds,
-  formatShare,
-  formatValue,
-  measureOf,
-} from '../../web/lib/format.js';
+import { formatShare } from '../../src/profile/units.js';
+import { formatBytes, formatRate, formatSeconds, formatValue, measureOf } from '../../web/lib/format.js';
 
 describe('numbers', () => {
   it.each([
@@ -31,7 +25,8 @@ describe('numbers', () => {
     [0.5, 100, '0.50 %'],
     [1e-9, 1, '<0.01 %'],
     [1, 1, '100 %'],
-    [99.96, 100, '100 %'],
+    [99.96, 100, '>99.9 %'],
+    [1e9 - 1, 1e9, '>99.9 %'],
     [99.9, 100, '99.9 %'],
     [5, 0, '–'],
   ])('the share %d of %d', (part, whole, text) => {

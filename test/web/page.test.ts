@@ -73,8 +73,13 @@ test('a visitor comes before the first profile, and then narrows, searches, zoom
   await expect.poll(seconds, { timeout: 20_000 }).toBeCloseTo(sum(cpu), -1);
   await expect.poll(() => page.locator('.legend-row').count()).toBe(5);
   expect(await page.locator('.facts').textContent()).toMatch(/lost \(ring full \d+\)/);
-  expect(await page.locator('.facts').textContent()).toMatch(/jit unknown \d+/);
   await shot('02-host');
+  const detail = page.locator('.coverage-detail');
+  expect(await detail.textContent()).toMatch(/^[\d.]+ % of stacks whole[\d.]+ % of frames named$/);
+  await detail.getByRole('button').click();
+  expect(await detail.locator('dt').allTextContents()).toEqual(['depth', 'jit unknown', 'no symbols']);
+  await shot('02-host-coverage');
+  await page.keyboard.press('Escape');
 
   // One container: two clicks. Its share stands beside it.
   await page.getByRole('button', { name: 'Container all' }).click();
@@ -183,9 +188,11 @@ test('in light colours on a narrow screen nothing sticks out', async () => {
     await page.locator('.flame canvas[data-draw-ms]').waitFor();
     await page.waitForTimeout(300);
     await page.screenshot({ path: join(SCREENSHOTS, '10-light-narrow.png') });
-    expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(
-      0,
-    );
+    const over = () => page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    expect(await over()).toBeLessThanOrEqual(0);
+    await page.locator('.coverage-detail button').click();
+    await page.screenshot({ path: join(SCREENSHOTS, '11-light-narrow-coverage.png') });
+    expect(await over()).toBeLessThanOrEqual(0);
     expect(problems).toEqual([]);
   } finally {
     await light.close();

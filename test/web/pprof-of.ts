@@ -74,8 +74,12 @@ function encode(rows: Made[], type: string, startMs: number): Buffer {
   const comments = [
     'stackwell.clock cpu-clock',
     `stackwell.samples ${rows.length * 20}`,
+    `stackwell.complete ${rows.length * 20 - 1}`,
+    'stackwell.incomplete.depth 1',
     'stackwell.truncated 1',
     'stackwell.lost.ring_full 2',
+    `stackwell.frames ${used.length * 5}`,
+    `stackwell.named ${named.length * 5}`,
     ...[...unnamed].flatMap(([reason, ids]) => [
       `stackwell.unresolved.${reason} ${ids.length * 5}`,
       `stackwell.reason ${reason} ${ids.join(',')}`,

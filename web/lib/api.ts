@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Questions to the server, and its answers as docs/api.md has them.
+import type { Coverage } from '../../src/profile/coverage.js';
 import type { Columns, Functions } from '../flame/graph.js';
 
 export interface Selected {
@@ -10,11 +11,7 @@ export interface Selected {
   until: number;
 }
 
-export interface Stats {
-  samples: number;
-  truncated: number;
-  lost: Record<string, number>;
-  unresolved: Record<string, number>;
+export interface Stats extends Coverage {
   clocks: string[];
 }
 

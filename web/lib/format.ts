@@ -51,16 +51,6 @@ export function formatValue(value: number, unit: string): string {
   return unit === '' || unit === 'count' ? formatCount(value) : `${formatCount(value)} ${unit}`;
 }
 
-/** `12.3 %`; small shares keep two digits, and what is there but too small to write is not called nothing. */
-export function formatShare(part: number, whole: number): string {
-  if (whole <= 0) return '–';
-  const percent = (part / whole) * 100;
-  if (percent === 0) return '0 %';
-  if (percent < 0.01) return '<0.01 %';
-  if (percent < 1) return `${percent.toFixed(2)} %`;
-  return `${percent.toFixed(percent >= 99.95 ? 0 : 1)} %`;
-}
-
 /** Per-second rates: plain numbers with enough digits to tell an idle core from a busy one. */
 export function formatRate(rate: number): string {
   const r = Math.abs(rate);

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// How far the picture can be trusted: samples, what was lost and why, what has no name and why, what was cut. Warnings
-// of the server stand above it and cannot be closed.
+// How far the picture can be trusted: samples, what was lost, how much is whole and named, and why the rest is not.
+// Warnings of the server stand above it and cannot be closed.
 import { computed } from '@preact/signals';
+import { ranked, sumOf } from '../../src/profile/coverage.js';
+import { causeName } from '../../src/profile/reasons.js';
+import { formatShare } from '../../src/profile/units.js';
 import { KIND_NAMES, KINDS } from '../flame/kind.js';
 import { DARK, kindColour, LIGHT } from '../flame/palette.js';
-import { formatCount, formatShare, formatValue } from '../lib/format.js';
-import { reasonName, reasonText } from '../lib/reasons.js';
+import { formatCount, formatValue } from '../lib/format.js';
 import { flame, measure, state, top, update, view } from '../state/page.js';
 import { dark } from '../state/theme.js';
+import { CoverageDetail } from './coverage-detail.js';
 
 /** Self time by kind under the zoomed frame. */
 const kinds = computed(() => {
@@ -24,32 +27,15 @@ const kinds = computed(() => {
     .sort((a, b) => b.self - a.self);
 });
 
-function Counts({
-  name,
-  counts,
-  help,
-}: {
-  name: string;
-  counts: Record<string, number>;
-  help: (cause: string) => string;
-}) {
-  const entries = Object.entries(counts)
-    .filter(([, n]) => n > 0)
-    .sort((a, b) => b[1] - a[1]);
-  const total = entries.reduce((sum, [, n]) => sum + n, 0);
+function Lost({ counts }: { counts: Record<string, number> }) {
+  const causes = ranked(counts);
   return (
-    <span class={total > 0 ? 'fact noted' : 'fact'}>
-      {formatCount(total)} {name}
-      {entries.length > 0 && (
+    <span class={causes.length > 0 ? 'fact noted' : 'fact'} title="Samples lost on the whole host">
+      {formatCount(sumOf(counts))} lost
+      {causes.length > 0 && (
         <span class="faint">
-          {' ('}
-          {entries.map(([cause, n], i) => (
-            <span key={cause} title={help(cause)}>
-              {i > 0 && ', '}
-              {reasonName(cause)} {formatCount(n)}
-            </span>
-          ))}
-          )
+          {' '}
+          ({causes.map(([cause, n]) => `${causeName(cause)} ${formatCount(n)}`).join(', ')})
         </span>
       )}
     </span>
@@ -77,19 +63,8 @@ export function Coverage() {
             {formatCount(stats.samples)} samples
             {stats.clocks.length > 0 && <span class="faint"> by {stats.clocks.join(', ')}</span>}
           </span>
-          <Counts
-            name="lost"
-            counts={stats.lost}
-            help={cause => `Samples lost on the whole host: ${reasonName(cause)}`}
-          />
-          <Counts
-            name="unresolved"
-            counts={stats.unresolved}
-            help={reason => `Frames without a name: ${reasonText(reason)}`}
-          />
-          <span class={stats.truncated > 0 ? 'fact noted' : 'fact'} title="Samples whose stack was cut">
-            {formatCount(stats.truncated)} truncated
-          </span>
+          <Lost counts={stats.lost} />
+          <CoverageDetail stats={stats} />
           {answer.omittedNodes > 0 && (
             <span class="fact noted">
               {formatCount(answer.omittedNodes)} small frames folded into “other”{' '}

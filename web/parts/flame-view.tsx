@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The canvas with its tooltip and the line that names the focused frame. Layout and drawing are in flame/.
 import { useEffect, useRef } from 'preact/hooks';
+import { reasonText } from '../../src/profile/reasons.js';
+import { formatShare } from '../../src/profile/units.js';
 import { FlameCanvas, focus, hover, pointer } from '../flame/canvas.js';
-import { formatShare, formatValue } from '../lib/format.js';
-import { reasonText } from '../lib/reasons.js';
+import { formatValue } from '../lib/format.js';
 import { flame, measure, state, view } from '../state/page.js';
 
 /** The canvas that is on the screen, for the search field's keys. */

@@ -3,8 +3,8 @@
 // each value where the server can tell it cheaply, which is for labels of profiles.
 import { signal } from '@preact/signals';
 import { useEffect, useState } from 'preact/hooks';
+import { formatShare } from '../../src/profile/units.js';
 import { api } from '../lib/api.js';
-import { formatShare } from '../lib/format.js';
 import { withLabels } from '../lib/query.js';
 import { choose, chosen, SCOPES, type Scope, shortId } from '../lib/scope.js';
 import { shares } from '../lib/series.js';

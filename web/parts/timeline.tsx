@@ -3,8 +3,9 @@
 import { computed, signal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
+import { formatShare } from '../../src/profile/units.js';
 import { layerColours } from '../lib/colours.js';
-import { formatRate, formatShare } from '../lib/format.js';
+import { formatRate } from '../lib/format.js';
 import { equalTo, withLabels } from '../lib/query.js';
 import { type Stack, stack } from '../lib/series.js';
 import { formatClock, formatLocal, formatSpan } from '../lib/time.js';

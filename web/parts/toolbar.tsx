@@ -2,8 +2,9 @@
 // Search, and how the profile is shown.
 import { computed } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
+import { formatShare } from '../../src/profile/units.js';
 import { matchedTotal } from '../flame/search.js';
-import { formatCount, formatShare } from '../lib/format.js';
+import { formatCount } from '../lib/format.js';
 import { flame, matches, search, state, update, view } from '../state/page.js';
 import type { PageState } from '../state/url.js';
 import { shown } from './flame-view.js';

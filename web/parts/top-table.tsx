@@ -3,12 +3,13 @@
 // the rows in sight are in the document.
 import { computed } from '@preact/signals';
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { reasonText } from '../../src/profile/reasons.js';
+import { formatShare } from '../../src/profile/units.js';
 import { kindOf } from '../flame/kind.js';
 import { shortName } from '../flame/label.js';
 import { DARK, kindColour, LIGHT } from '../flame/palette.js';
 import { type FunctionTable, tableUnder } from '../flame/search.js';
-import { formatCount, formatShare, formatValue } from '../lib/format.js';
-import { reasonText } from '../lib/reasons.js';
+import { formatCount, formatValue } from '../lib/format.js';
 import { sortedRows } from '../lib/rows.js';
 import { flame, measure, state, top, update, view } from '../state/page.js';
 import { dark } from '../state/theme.js';

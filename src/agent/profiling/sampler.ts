@@ -4,12 +4,12 @@
 import type { Drained, Profiler } from '#native/bpf';
 import type { encode as Encode } from '#native/profile';
 import { asStackwellError } from '../../errors.js';
+import { addCoverage, type Coverage, noCoverage } from '../../profile/coverage.js';
 import type { Containers } from '../containers/containers.js';
 import type { Log } from '../log.js';
 import type { PushSeries } from '../outbox/push-request.js';
 import { wallClock } from '../procfs/clock.js';
 import type { Services } from './services.js';
-import { addStats, type WindowStats } from './stats.js';
 import type { SymbolSource } from './symbols.js';
 import { type TableProfiler, UnwindTables } from './unwind-tables.js';
 import { type Kind, WindowBuilder } from './window.js';
@@ -31,7 +31,7 @@ export interface SamplerOptions {
   log: Log;
 }
 
-export interface SamplerTotals extends WindowStats {
+export interface SamplerTotals extends Coverage {
   windows: number;
   /** Windows whose samples were lost because something failed on the way. */
   failedWindows: number;
@@ -70,10 +70,7 @@ export class Sampler {
     profiles: 0,
     byKind: { cpu: 0, offcpu: 0 },
     lastSeconds: 0,
-    samples: 0,
-    truncated: 0,
-    lost: {},
-    unresolved: {},
+    ...noCoverage(),
   };
   private pollTimer: NodeJS.Timeout | null = null;
   private windowTimer: NodeJS.Timeout | null = null;
@@ -169,7 +166,7 @@ export class Sampler {
     const builder = new WindowBuilder(drained, names, { startNs, hz });
     for (const { group, kind, columns, stats } of builder.build(groupOf, groups.length)) {
       // The host's losses are in every profile of the window, and are counted once, above.
-      addStats(this.totals, { ...stats, lost: {} });
+      addCoverage(this.totals, { ...stats, lost: {} });
       this.totals.profiles++;
       this.totals.byKind[kind] += stats.samples;
       // Between two profiles the event loop gets its turn.

@@ -3,10 +3,12 @@
 // of docs/pprof.md. No object is made for a sample: rows are numbers in typed arrays all the way.
 import type { Drained } from '#native/bpf';
 import type { ProfileColumns } from '#native/profile';
+import type { Coverage } from '../../profile/coverage.js';
 import { REASONS } from '../../profile/types.js';
 import { cleanName } from '../procfs/text.js';
-import { commentLines, type WindowStats } from './stats.js';
+import { commentLines } from './comments.js';
 import type { Symbols } from './symbols.js';
+import { Tally } from './tally.js';
 import { TupleTable } from './tuple-table.js';
 
 export type Kind = 'cpu' | 'offcpu';
@@ -23,7 +25,7 @@ export interface GroupProfile {
   group: number;
   kind: Kind;
   columns: ProfileColumns;
-  stats: WindowStats;
+  stats: Coverage;
 }
 
 /** Space of a location, as in native/bpf. */
@@ -37,8 +39,6 @@ const PSEUDO_MAPPINGS: Record<number, string> = {
   4: '[vdso]',
 };
 
-const KERNEL_CUT = 1;
-const USER_CUT = 2;
 const USER_UNREADABLE = 4;
 
 const PHASES = ['blocked', 'runqueue', 'preempted'];
@@ -147,11 +147,11 @@ export class WindowBuilder {
   }
 
   /** A profile of these sample rows, all of one kind. */
-  profile(rows: Uint32Array, kind: Kind): { columns: ProfileColumns; stats: WindowStats } {
+  profile(rows: Uint32Array, kind: Kind): { columns: ProfileColumns; stats: Coverage } {
     const { drained, symbols } = this;
     const { samples, stacks } = drained;
+    const { frameOffset } = symbols;
     const strings = new Strings();
-    const stats: WindowStats = { samples: 0, truncated: 0, lost: {}, unresolved: {} };
     const offCpu = kind === 'offcpu';
 
     let depth = 0;
@@ -165,7 +165,7 @@ export class WindowBuilder {
     const valueWords = words(values);
     const labelOffset = new Uint32Array(rows.length + 1);
     const labels = new Labels(rows.length * (offCpu ? 6 : 4), strings);
-    const misses = new Float64Array(REASONS.length + 1);
+    const tally = new Tally();
     // The stand-in for what could not be read comes after all others; until their number is known it has this one.
     const standIn = 0xffff_ffff;
     let standIns = 0;
@@ -181,16 +181,15 @@ export class WindowBuilder {
       for (let j = first; j < last; j++) {
         const source = stacks.location[j]!;
         location[at++] = this.locations.add(source);
-        misses[symbols.reason[source]!]! += count;
+        tally.location(symbols.reason[source]!, frameOffset[source + 1]! - frameOffset[source]!, count);
       }
       if ((flags & USER_UNREADABLE) !== 0 || first === last) {
         location[at++] = standIn;
         standIns++;
-        misses[UNWIND_FAILED]! += count;
+        tally.location(UNWIND_FAILED, 1, count);
       }
       locationOffset[i + 1] = at;
-      stats.samples += count;
-      if ((flags & (KERNEL_CUT | USER_CUT)) !== 0) stats.truncated += count;
+      tally.stack(stacks.end[stack]!, flags, count);
       setInteger(valueWords, i, samples.value[row]!);
 
       const process = samples.process[row]!;
@@ -210,11 +209,8 @@ export class WindowBuilder {
       for (let i = 0; i < at; i++) if (location[i] === standIn) location[i] = used.length;
       used.push(NOWHERE);
     }
-    for (let reason = 1; reason < misses.length; reason++)
-      if (misses[reason]! > 0) stats.unresolved[REASONS[reason - 1]!] = misses[reason]!;
-    stats.lost = lostIn(drained, kind);
+    const stats = tally.coverage(lostIn(drained, kind));
 
-    const frames = this.frames(used, strings);
     const columns: ProfileColumns = {
       strings: strings.list,
       sampleTypes: [{ type: strings.add(kind), unit: strings.add('nanoseconds') }],
@@ -227,7 +223,7 @@ export class WindowBuilder {
       dropFrames: 0,
       keepFrames: 0,
       docUrl: 0,
-      ...frames,
+      ...this.frames(used, strings),
       samples: { locationOffset, location: location.subarray(0, at), values, labelOffset },
       labels: labels.columns(),
     };

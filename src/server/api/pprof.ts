@@ -3,9 +3,9 @@
 import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import { clockComment, coverageComments } from '../../profile/comments.js';
 import { parseType } from '../../profile/types.js';
 import type { Context } from '../context.js';
-import { commentsOf } from '../ingest/comments.js';
 import { sendText } from '../json.js';
 import { parseQuestion } from '../query/question.js';
 import { download } from './answer.js';
@@ -51,7 +51,8 @@ export function pprofRoutes(fastify: FastifyInstance, context: Context): void {
             timeNanos: BigInt(start) * 1_000_000n,
             durationNanos: BigInt(end - start) * 1_000_000n,
             comments: [
-              ...commentsOf(merged.stats),
+              ...merged.stats.clocks.map(clockComment),
+              ...coverageComments(merged.stats),
               ...merged.warnings.map(warning => `stackwell.warning ${warning}`),
             ],
             sampleLabels,

@@ -24,13 +24,20 @@ const functions = z.object({
   module: z.array(z.string()),
   reason: z.array(z.string()).describe('why it has no name; empty when it has one'),
 });
-const stats = z.object({
-  samples: z.int(),
-  truncated: z.int(),
-  lost: z.record(z.string(), z.int()),
-  unresolved: z.record(z.string(), z.int()),
-  clocks: z.array(z.string()),
-});
+const counts = z.record(z.string(), z.int());
+const stats = z
+  .object({
+    samples: z.int().describe('samples (on-CPU) or intervals (off-CPU)'),
+    complete: z.int().describe('of them, with a stack that reaches its root'),
+    incomplete: counts.describe('of them, with one that does not, by how it ends'),
+    truncated: z.int().describe('of them, with one that was cut because it is too deep'),
+    frames: z.int().describe('each as often as it was sampled'),
+    named: z.int().describe('of them, with a name'),
+    unresolved: counts.describe('of them, without one, by reason'),
+    lost: counts.describe('samples that could not be taken, by cause; of whole hosts'),
+    clocks: z.array(z.string()).describe('what drove the samples'),
+  })
+  .describe('sums over the profiles that tell; ends and reasons are explained in docs/coverage.md');
 const labels = z.record(z.string(), z.string());
 const numbers = z.array(z.number());
 const merged = {

@@ -3,11 +3,11 @@
 import { createHash, webcrypto } from 'node:crypto';
 import type { Limits, StoredProfile, SymbolWriter } from '#native/profile';
 import { asStackwellError, StackwellError } from '../../errors.js';
+import { readComments } from '../../profile/comments.js';
 import { formatType, type Labels } from '../../profile/types.js';
 import type { ProfileRecord, Segment, Store } from '../../store/store.js';
 import { Gate } from '../gate.js';
 import type { Metrics } from '../metrics.js';
-import { statsOf } from './comments.js';
 import { profileName, storedLabels } from './labels.js';
 import type { Writers } from './writers.js';
 
@@ -163,7 +163,7 @@ export class Ingest {
       periodType: part(profile.periodType, sampleType),
       periodUnit: part(profile.periodUnit, sampleUnit),
     });
-    const stats = statsOf(profile.comments);
+    const stats = readComments(profile.comments);
     return {
       id: createHash('sha256')
         .update(JSON.stringify([identity, type, labels]))

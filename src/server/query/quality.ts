@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What was lost, cut or not named in the profiles that an answer is made of.
+import { addCount, addCoverage, type Coverage, noCoverage } from '../../profile/coverage.js';
 import { labelOf } from '../../profile/labels.js';
 import type { ProfileRecord } from '../../store/store.js';
 
-export interface Stats {
-  samples: number;
-  truncated: number;
-  lost: Record<string, number>;
-  unresolved: Record<string, number>;
+export interface Stats extends Coverage {
   clocks: string[];
 }
 
@@ -16,20 +13,17 @@ export interface Stats {
  * profile of a window, so of the profiles of one host and start only the largest count is taken.
  */
 export class Quality {
-  #samples = 0;
-  #truncated = 0;
-  readonly #lost = new Map<string, number>();
-  readonly #unresolved = new Map<string, number>();
+  readonly #coverage = noCoverage();
   readonly #clocks = new Set<string>();
   #windowStart = Number.NaN;
   /** Host → cause → count, of the current start only. */
   #window = new Map<string, Map<string, number>>();
 
   add({ stats, start, labels }: ProfileRecord): void {
-    this.#samples += stats.samples;
-    this.#truncated += stats.truncated;
+    // Before frames were counted, those without a name were: of how many they are a part is not known.
+    const unresolved = stats.frames > 0 ? stats.unresolved : {};
+    addCoverage(this.#coverage, { ...stats, unresolved, lost: {} });
     if (stats.clock !== '') this.#clocks.add(stats.clock);
-    for (const [reason, count] of Object.entries(stats.unresolved)) increase(this.#unresolved, reason, count);
     if (start !== this.#windowStart) {
       this.#closeWindow();
       this.#windowStart = start;
@@ -44,22 +38,12 @@ export class Quality {
 
   #closeWindow(): void {
     for (const causes of this.#window.values())
-      for (const [cause, count] of causes) increase(this.#lost, cause, count);
+      for (const [cause, count] of causes) addCount(this.#coverage.lost, cause, count);
     this.#window.clear();
   }
 
   finish(): Stats {
     this.#closeWindow();
-    return {
-      samples: this.#samples,
-      truncated: this.#truncated,
-      lost: Object.fromEntries(this.#lost),
-      unresolved: Object.fromEntries(this.#unresolved),
-      clocks: [...this.#clocks].sort(),
-    };
+    return { ...this.#coverage, clocks: [...this.#clocks].sort() };
   }
-}
-
-function increase(counts: Map<string, number>, key: string, by: number): void {
-  counts.set(key, (counts.get(key) ?? 0) + by);
 }

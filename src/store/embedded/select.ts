@@ -2,6 +2,7 @@
 // Profiles of a selection, in batches of columns that cost one message and one buffer each.
 import type Database from 'better-sqlite3';
 import { BoundedMap } from '../../profile/bounded-map.js';
+import { noCoverage } from '../../profile/coverage.js';
 import type { Labels } from '../../profile/types.js';
 import type { ProfileRecord, ProfileStats, Selection } from '../store.js';
 import type { SeriesIndex } from './series-index.js';
@@ -221,13 +222,7 @@ export function toRecords(batch: RecordBatch): ProfileRecord[] {
   }));
 }
 
+/** What was zero, and what an older version did not know of, is not in the text. */
 function unpackStats(text: string): ProfileStats {
-  const {
-    samples = 0,
-    truncated = 0,
-    lost = {},
-    unresolved = {},
-    clock = '',
-  } = JSON.parse(text) as Partial<ProfileStats>;
-  return { samples, truncated, lost, unresolved, clock };
+  return { ...noCoverage(), clock: '', ...(JSON.parse(text) as Partial<ProfileStats>) };
 }

@@ -13,9 +13,10 @@ use std::path::Path;
 use blazesym::symbolize::source::{self, Source};
 use blazesym::symbolize::{CodeInfo, Input, Sym, Symbolized, Symbolizer};
 
-use crate::answer::{Answer, Frame};
+use crate::answer::{Answer, Frame, Naming};
 use crate::demangle::is_mangled;
 use crate::files;
+use crate::go::{Go, Level};
 use crate::unwind::Table;
 pub use headers::Headers;
 
@@ -28,6 +29,8 @@ const MAX_UNSIZED: usize = 64 << 10;
 pub struct Elf {
     name: String,
     pub headers: Headers,
+    /// Go code in it.
+    go: Option<Go>,
     debug: Option<Debug>,
 }
 
@@ -39,8 +42,9 @@ struct Debug {
 impl Elf {
     /// Reads the headers of the file that is bound to `name`.
     pub fn open(name: String) -> io::Result<Self> {
-        let headers = Headers::read(&files::map(&name)?)?;
-        Ok(Self { name, headers, debug: None })
+        let data = files::map(&name)?;
+        let headers = Headers::read(&data)?;
+        Ok(Self { name, headers, go: Go::find(&data), debug: None })
     }
 
     /// Takes the file bound to `name` as this one's debug information, if it is: equal build ids, or, where one has
@@ -79,7 +83,7 @@ impl Elf {
             Some(attached) if debug => Some(files::map(&attached.name)?),
             _ => None,
         };
-        Table::new(&files::map(&self.name)?, attached.as_deref(), debug)
+        Table::new(&files::map(&self.name)?, self.go.as_ref(), attached.as_deref(), debug)
     }
 
     /// Appends an answer for each file offset. `lines` false leaves DWARF alone. Fails when the file is so damaged that
@@ -95,6 +99,13 @@ impl Elf {
         let addresses: Vec<u64> =
             offsets.iter().map(|offset| self.headers.address_of(*offset).unwrap_or(0)).collect();
 
+        // Go code is named by the tables of its runtime, also where there is DWARF: both say the same, functions, lines
+        // and inlined calls, but these are there in a stripped program, need no decompression, and are what Go's own
+        // tools show. And only by them: in a stripped program the nearest dynamic symbol is one of C.
+        let in_go = |address: u64| self.go.as_ref().filter(|go| go.contains(address));
+        let any_go = addresses.iter().any(|address| in_go(*address).is_some());
+        let data = any_go.then(|| files::map(&self.name)).transpose()?;
+
         // The file itself first if it has lines; then the debug file, which has the better symbol table.
         let mut tables: Vec<(&str, bool)> = Vec::new();
         if lines && self.headers.has_dwarf {
@@ -109,7 +120,8 @@ impl Elf {
         tables.push((&self.name, false));
 
         let mut found: Vec<Option<Sym>> = addresses.iter().map(|_| None).collect();
-        let mut missing: Vec<usize> = (0..addresses.len()).filter(|row| addresses[*row] != 0).collect();
+        let elsewhere = |row: &usize| addresses[*row] != 0 && in_go(addresses[*row]).is_none();
+        let mut missing: Vec<usize> = (0..addresses.len()).filter(elsewhere).collect();
         let mut damaged = false;
         for (name, dwarf) in tables {
             let source = source(name, dwarf);
@@ -135,11 +147,15 @@ impl Elf {
             });
             damaged |= failed > 0;
         }
-        if damaged && found.iter().all(Option::is_none) {
+        if damaged && data.is_none() && found.iter().all(Option::is_none) {
             return Err(io::ErrorKind::InvalidData.into());
         }
 
         for (symbol, address) in found.iter().zip(&addresses) {
+            if let (Some(go), Some(data)) = (in_go(*address), &data) {
+                push_go(answer, &go.lookup(data, *address));
+                continue;
+            }
             let Some(symbol) = symbol else {
                 answer.unknown();
                 continue;
@@ -201,10 +217,23 @@ fn push(answer: &mut Answer, symbol: &Sym, system_name: &str) {
     // One that has no name is left out: the frame around it has the line of the call.
     for inlined in symbol.inlined.iter().rev().filter(|inlined| !inlined.name.is_empty()) {
         let (file, line) = place(inlined.code_info.as_ref());
-        answer.frame(Frame { system_name: &inlined.name, file: &file, line });
+        answer.frame(named(&inlined.name, &file, line));
     }
     let (file, line) = place(symbol.code_info.as_deref());
-    answer.frame(Frame { system_name, file: &file, line });
+    answer.frame(named(system_name, &file, line));
+}
+
+fn named<'a>(system_name: &'a str, file: &'a str, line: u32) -> Frame<'a> {
+    Frame { system_name, file, line, start_line: 0, naming: Naming::Linker }
+}
+
+/// No levels: a row without a name.
+fn push_go(answer: &mut Answer, levels: &[Level]) {
+    answer.begin();
+    for Level { name, file, line, start_line } in levels {
+        let (line, start_line) = (*line, *start_line);
+        answer.frame(Frame { system_name: name, file, line, start_line, naming: Naming::Go });
+    }
 }
 
 fn place(info: Option<&CodeInfo>) -> (String, u32) {

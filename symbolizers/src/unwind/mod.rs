@@ -18,10 +18,12 @@ use std::io;
 use gimli::{EndianSlice, LittleEndian};
 
 use crate::answer::put;
+use crate::go::Go;
 use code::Code;
 use frames::Frames;
 use rows::Flat;
-use rule::Rule;
+pub use rows::Rows;
+pub use rule::{Cfa, Rule, Saved};
 use tree::Tree;
 
 type Slice<'a> = EndianSlice<'a, LittleEndian>;
@@ -40,11 +42,12 @@ pub struct Table {
 }
 
 impl Table {
-    /// Of the file image `data`, and of its debug file. `debug` false leaves `.debug_frame` alone, there and here.
-    pub fn new(data: &[u8], attached: Option<&[u8]>, debug: bool) -> io::Result<Self> {
+    /// Of the file image `data`, the Go code in it, and its debug file. `debug` false leaves `.debug_frame` alone, there
+    /// and here.
+    pub fn new(data: &[u8], go: Option<&Go>, attached: Option<&[u8]>, debug: bool) -> io::Result<Self> {
         let Some(code) = Code::read(data)? else { return Ok(Self::default()) };
         let mut table = Self::default();
-        Ok(match table.sources(&code, data, attached, debug)? {
+        Ok(match table.sources(&code, data, go, attached, debug)? {
             Some(flat) => table.close(flat),
             None => Self { too_large: true, ..table },
         })
@@ -52,7 +55,9 @@ impl Table {
 
     /// All that is known, in order of trust: each source fills the gaps of those before it.
     ///
-    /// `.eh_frame` comes first, because exceptions depend on it: it is loaded with the program and always of its own
+    /// Go code is described by its runtime's tables and by nothing else that is loaded; its `.debug_frame` says the same,
+    /// but for the functions that go on on another stack, where it is wrong, and needs to be decompressed.
+    /// `.eh_frame` comes next, because exceptions depend on it: it is loaded with the program and always of its own
     /// build. Then code that is recognized, as what other sources say of it is wrong (they take the return from a
     /// signal for a function that was called). Then `.debug_frame`, the file's own before the debug file's, and last
     /// what linkers and C libraries leave without any.
@@ -60,17 +65,23 @@ impl Table {
         &mut self,
         code: &Code,
         data: &[u8],
+        go: Option<&Go>,
         attached: Option<&[u8]>,
         debug: bool,
     ) -> io::Result<Option<Flat>> {
         let mut known = Flat::default();
+        if let Some(go) = go {
+            let Some(flat) = go.rows(data).flatten() else { return Ok(None) };
+            known = flat;
+        }
         if let Some(section) = sections::eh_frame(data)? {
             let Some(flat) = self.flatten(Frames::of_eh_frame(&section, code)) else { return Ok(None) };
-            known = flat;
+            known = known.filled(flat);
         }
         let Some(recognized) = known::recognized(code, &known).flatten() else { return Ok(None) };
         known = known.filled(recognized);
-        for data in [Some(data), attached].into_iter().flatten().filter(|_| debug) {
+        let own = Some(data).filter(|_| go.is_none());
+        for data in [own, attached].into_iter().flatten().filter(|_| debug) {
             if let Some(section) = sections::debug_frame(data)? {
                 let Some(flat) = self.flatten(Frames::of_debug_frame(&section, code)) else {
                     return Ok(None);

@@ -2,7 +2,7 @@
 // Puts the answer to one batch together: rows come in any order, columns go out in theirs.
 import { REASONS, type Reason } from '../../../profile/types.js';
 import type { Symbols } from '../symbols.js';
-import type { Generation } from './cache.js';
+import { FRAME_WORDS, type Generation } from './cache.js';
 
 let builders = 0;
 
@@ -15,7 +15,7 @@ export class SymbolsBuilder {
   readonly #ids = new Map<string, number>([['', 0]]);
   readonly #start: Uint32Array;
   readonly #count: Uint32Array;
-  #frame = new Uint32Array(4 * 1024);
+  #frame = new Uint32Array(FRAME_WORDS * 1024);
   #frames = 0;
 
   constructor(rows: number, buildIds: string[]) {
@@ -38,19 +38,21 @@ export class SymbolsBuilder {
       return;
     }
     this.reason[row] = 0;
-    if ((this.#frames + count) * 4 > this.#frame.length) {
-      const grown = new Uint32Array(Math.max(this.#frame.length * 2, (this.#frames + count) * 4));
+    const words = (this.#frames + count) * FRAME_WORDS;
+    if (words > this.#frame.length) {
+      const grown = new Uint32Array(Math.max(this.#frame.length * 2, words));
       grown.set(this.#frame);
       this.#frame = grown;
     }
     this.#start[row] = this.#frames;
     this.#count[row] = count;
-    for (let at = first * 4; at < (first + count) * 4; at += 4) {
-      const into = this.#frames++ * 4;
+    for (let at = first * FRAME_WORDS; at < (first + count) * FRAME_WORDS; at += FRAME_WORDS) {
+      const into = this.#frames++ * FRAME_WORDS;
       this.#frame[into] = this.#string(from, from.frame[at]!);
       this.#frame[into + 1] = this.#string(from, from.frame[at + 1]!);
       this.#frame[into + 2] = this.#string(from, from.frame[at + 2]!);
       this.#frame[into + 3] = from.frame[at + 3]!;
+      this.#frame[into + 4] = from.frame[at + 4]!;
     }
   }
 
@@ -67,12 +69,13 @@ export class SymbolsBuilder {
       startLine: new Uint32Array(total),
     };
     for (let row = 0; row < rows; row++) {
-      let from = this.#start[row]! * 4;
-      for (let into = offset[row]!; into < offset[row + 1]!; into++, from += 4) {
+      let from = this.#start[row]! * FRAME_WORDS;
+      for (let into = offset[row]!; into < offset[row + 1]!; into++, from += FRAME_WORDS) {
         frames.name[into] = this.#frame[from]!;
         frames.systemName[into] = this.#frame[from + 1]!;
         frames.file[into] = this.#frame[from + 2]!;
         frames.line[into] = this.#frame[from + 3]!;
+        frames.startLine[into] = this.#frame[from + 4]!;
       }
     }
     return {

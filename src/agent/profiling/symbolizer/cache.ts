@@ -4,13 +4,15 @@
 
 const NO_ENTRY = 0xffff_ffff;
 
+/** Of each frame: name, system name, file, line, first line of the function. */
+export const FRAME_WORDS = 5;
+
 /** Frames of one generation. Rows of `strings` are its own. */
 export class Generation {
   readonly strings: string[] = [''];
   stringBytes = 0;
   entries = 0;
   frames = 0;
-  /** name, systemName, file, line of each frame. */
   frame: Uint32Array;
   readonly start: Uint32Array;
   /** For whoever copies strings out: see SymbolsBuilder. */
@@ -31,7 +33,7 @@ export class Generation {
     this.#high = new Uint32Array(slots);
     this.#entry = new Uint32Array(slots).fill(NO_ENTRY);
     this.start = new Uint32Array(capacity + 1);
-    this.frame = new Uint32Array(4 * 1024);
+    this.frame = new Uint32Array(FRAME_WORDS * 1024);
   }
 
   /** The entry, or -1. */
@@ -53,17 +55,18 @@ export class Generation {
     return entry;
   }
 
-  push(name: string, systemName: string, file: string, line: number): void {
-    if ((this.frames + 1) * 4 > this.frame.length) {
+  push(name: string, systemName: string, file: string, line: number, startLine: number): void {
+    if ((this.frames + 1) * FRAME_WORDS > this.frame.length) {
       const grown = new Uint32Array(this.frame.length * 2);
       grown.set(this.frame);
       this.frame = grown;
     }
-    const at = this.frames++ * 4;
+    const at = this.frames++ * FRAME_WORDS;
     this.frame[at] = this.#id(name);
     this.frame[at + 1] = this.#id(systemName);
     this.frame[at + 2] = this.#id(file);
     this.frame[at + 3] = line;
+    this.frame[at + 4] = startLine;
     this.start[this.entries] = this.frames;
   }
 
@@ -126,12 +129,13 @@ export class LocationCache {
     if (old < 0) return -1;
     const from = this.#old;
     const into = this.begin(file, offset);
-    for (let at = from.start[old]! * 4; at < from.start[old + 1]! * 4; at += 4)
+    for (let at = from.start[old]! * FRAME_WORDS; at < from.start[old + 1]! * FRAME_WORDS; at += FRAME_WORDS)
       this.push(
         from.strings[from.frame[at]!]!,
         from.strings[from.frame[at + 1]!]!,
         from.strings[from.frame[at + 2]!]!,
         from.frame[at + 3]!,
+        from.frame[at + 4]!,
       );
     return into;
   }
@@ -149,7 +153,7 @@ export class LocationCache {
     return this.#young.begin(file, offset);
   }
 
-  push(name: string, systemName: string, file: string, line: number): void {
-    this.#young.push(name, systemName, file, line);
+  push(name: string, systemName: string, file: string, line: number, startLine: number): void {
+    this.#young.push(name, systemName, file, line, startLine);
   }
 }

@@ -14,6 +14,7 @@ export const QUESTION = {
   lookup: 6,
   close: 7,
   unwind: 8,
+  openJitDump: 11,
 } as const;
 
 export const STATUS = { ok: 0, notItsOwn: 1, damaged: 2, noFile: 3, notElf: 4 } as const;
@@ -89,6 +90,7 @@ export interface LookupAnswer {
   systemName: Uint32Array;
   file: Uint32Array;
   line: Uint32Array;
+  startLine: Uint32Array;
   strings: string[];
 }
 
@@ -111,6 +113,7 @@ export function decodeLookup(payload: Uint8Array): LookupAnswer {
     systemName: column(frames),
     file: column(frames),
     line: column(frames),
+    startLine: column(frames),
   };
   const ends = column(strings);
   const text = Buffer.from(payload.buffer, at, payload.byteOffset + payload.byteLength - at);

@@ -215,7 +215,7 @@ export class Reader {
     const self = file.opened.find(part => part.role === 'self');
     if (self === undefined) throw new Error(`${file.key} is not open`);
     this.#child?.give(file.number, self.file.descriptor);
-    const kind = file.kind === 'elf' ? QUESTION.openElf : QUESTION.openPerfMap;
+    const kind = OPEN[file.kind];
     file.warm = false;
     const answer = await this.#ask(file, kind, NOTHING);
     if (answer.status === STATUS.ok) file.run = run;
@@ -244,6 +244,12 @@ export class Reader {
     }
   }
 }
+
+const OPEN = {
+  elf: QUESTION.openElf,
+  'perf-map': QUESTION.openPerfMap,
+  'jit-dump': QUESTION.openJitDump,
+} as const;
 
 /** The file that was asked about when the child ended takes the blame, unless it was killed from outside. */
 function blame(file: SourceFile, error: unknown): void {

@@ -4,7 +4,7 @@
 import type { Opened } from '#native/descriptors';
 import { closeDescriptor } from './opener.js';
 
-export type Kind = 'elf' | 'perf-map';
+export type Kind = 'elf' | 'perf-map' | 'jit-dump';
 
 /** How much of a file is read. It goes down when reading it ended the child; there is no way up but a new file. */
 export type Level = 'lines' | 'symbols' | 'none';

@@ -9,6 +9,7 @@ import { SymbolsBuilder } from './builder.js';
 import { LocationCache } from './cache.js';
 import { ChildDied } from './child.js';
 import { ElfFiles } from './elf-files.js';
+import { openJitDump } from './jit-dumps.js';
 import { Kernel } from './kernel.js';
 import { closeDescriptor, Opener } from './opener.js';
 import { openPerfMap } from './perf-maps.js';
@@ -61,8 +62,8 @@ export class Symbolizer implements SymbolSource {
   readonly #kernel: Kernel;
   readonly #cache: LocationCache;
   readonly #batchMs: number;
-  /** The map that a process had last. */
-  readonly #perfMaps = new Map<string, SourceFile>();
+  /** What a process had last of its JIT compiler. */
+  readonly #jitFiles = new Map<string, SourceFile>();
   #vdso: SourceFile | null = null;
   #last: Promise<unknown> = Promise.resolve();
   #waiting = 0;
@@ -217,7 +218,7 @@ export class Symbolizer implements SymbolSource {
         if (typeof file !== 'string' && builder.buildIds[mapping] === '')
           builder.buildIds[mapping] = file.buildId;
       } else if (space === SPACE.jit && process >= 0) {
-        byProcess[process] ??= await this.#orBusy(() => this.#perfMap(input, process));
+        byProcess[process] ??= await this.#orBusy(() => this.#jitFile(input, process));
       } else if (space === SPACE.vdso && vdso === 'no_symbols') {
         vdso = await this.#orBusy(() => this.#openVdso());
       }
@@ -273,7 +274,7 @@ export class Symbolizer implements SymbolSource {
       }
       const answer = await this.#orBusy(() => this.#reader.lookup(file, part.addresses));
       if (answer === null || typeof answer === 'string')
-        fail(builder, part, answer ?? (file.kind === 'perf-map' ? 'jit_unknown' : 'file_damaged'));
+        fail(builder, part, answer ?? (file.kind === 'elf' ? 'file_damaged' : 'jit_unknown'));
       else await this.#take(answer, part, () => file.number, builder, unnamed(file));
     }
   }
@@ -322,6 +323,7 @@ export class Symbolizer implements SymbolSource {
             strings[answer.systemName[at]!]!,
             strings[answer.file[at]!]!,
             answer.line[at]!,
+            answer.startLine[at]!,
           );
       }
       frame = end;
@@ -329,21 +331,23 @@ export class Symbolizer implements SymbolSource {
     }
   }
 
-  async #perfMap(input: SymbolInput, process: number): Promise<SourceFile | Reason> {
+  async #jitFile(input: SymbolInput, process: number): Promise<SourceFile | Reason> {
     const pid = input.processes.pid[process]!;
-    const opened = await openPerfMap(pid, this.#opener);
+    // A jitdump says more than a perf map: lines.
+    const dump = await openJitDump(pid, this.#opener);
+    const opened = dump ?? (await openPerfMap(pid, this.#opener));
     if (opened === null) return existsSync(`/proc/${pid}`) ? 'jit_unknown' : 'process_gone';
     // It grows while the process runs: another size or time is another file, and the one before is not needed again.
     const owner = `${pid}:${input.processes.startNs[process]}`;
     const file = this.#table.use(
       `j:${owner}:${opened.inode}:${opened.size}:${opened.modifiedNs}`,
-      'perf-map',
+      dump === null ? 'perf-map' : 'jit-dump',
     );
-    const before = this.#perfMaps.get(owner);
+    const before = this.#jitFiles.get(owner);
     if (before !== undefined && before !== file) await this.#reader.forget(before);
-    this.#perfMaps.delete(owner);
-    this.#perfMaps.set(owner, file);
-    for (const [key, old] of this.#perfMaps) if (!old.isOpen && old !== file) this.#perfMaps.delete(key);
+    this.#jitFiles.delete(owner);
+    this.#jitFiles.set(owner, file);
+    for (const [key, old] of this.#jitFiles) if (!old.isOpen && old !== file) this.#jitFiles.delete(key);
     if (file.isOpen || file.level === 'none') closeDescriptor(opened.descriptor);
     else file.opened.push({ id: file.number, file: opened, role: 'self' });
     return file.level === 'none' ? 'jit_unknown' : file;
@@ -419,7 +423,7 @@ function fail(builder: SymbolsBuilder, group: Group, reason: Reason): void {
 
 /** What an address is called that the file has no name for. */
 function unnamed(file: SourceFile): Reason {
-  return file.kind === 'perf-map' ? 'jit_unknown' : 'no_symbols';
+  return file.kind === 'elf' ? 'no_symbols' : 'jit_unknown';
 }
 
 /** Code in memory that has a name (memfd) was made at run time; anything else is a file without symbols. */
