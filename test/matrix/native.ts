@@ -21,8 +21,9 @@ const PLAIN: Kind[] = [
   kind('alloca', 'via_alloca', 'with_array', 'with_alloca', 'burn'),
   kind('realigned', 'via_realigned', 'aligned_with_arguments', 'aligned', 'burn'),
   kind('thread', 'in_thread', 'burn'),
-  kind('signal', 'via_signal', 'interrupt', 'interrupted', '*', 'on_signal', 'burn'),
-  kind('alternate_stack', 'via_alternate_stack', 'interrupt', 'interrupted', '*', 'on_signal', 'burn'),
+  // Nearly always `interrupted` in between, but the signal may come a little earlier.
+  kind('signal', 'via_signal', 'interrupt', '*', 'on_signal', 'burn'),
+  kind('alternate_stack', 'via_alternate_stack', 'interrupt', '*', 'on_signal', 'burn'),
 ];
 const SHARED: Kind[] = [
   kind('plt', 'via_plt', 'far_tiny'),
@@ -34,7 +35,7 @@ const CXX: Kind[] = [
     'templates',
     'via_templates',
     ...Array.from({ length: 13 }, (_, i) => `Layer<${12 - i}>::call`),
-    'operator()',
+    '*', // the lambda, inlined
     'burn',
   ),
   kind('virtual', 'via_virtual', 'draw', '*', 'Picture::draw', '*', 'draw', 'Square::draw', 'burn'),
