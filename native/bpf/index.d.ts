@@ -140,7 +140,9 @@ export type SkipCause =
   | 'state'; // off-CPU: the task state is not in stateMask
 
 /** Files that stacks go through and that have no unwind table. Row i of `mappings` and of `processes` is that of id i. */
-export type WantedTables = Pick<Drained, 'mappings' | 'processes' | 'locations' | 'strings'> & { id: Uint32Array };
+export type WantedTables = Pick<Drained, 'mappings' | 'processes' | 'locations' | 'strings'> & {
+  id: Uint32Array;
+};
 
 /** Unwind tables in the kernel. */
 export interface TableStats {

@@ -169,7 +169,10 @@ test.each([
   ['a root that is not there', table(1).fill(9, 4, 5)],
   ['too deep', table(1).fill(9, 8, 9)],
   ['a child that is not there', table(2).fill(9, 16 + 2 * BLOCK + 8 + 511 * 4, 16 + 2 * BLOCK + 9 + 511 * 4)],
-  ['a child that is its own parent', table(2).fill(2, 16 + 2 * BLOCK + 8 + 511 * 4, 16 + 2 * BLOCK + 9 + 511 * 4)],
+  [
+    'a child that is its own parent',
+    table(2).fill(2, 16 + 2 * BLOCK + 8 + 511 * 4, 16 + 2 * BLOCK + 9 + 511 * 4),
+  ],
 ])('a table that is none is refused: %s', async (_, bytes) => {
   const { pid } = startTasks('shares', '60');
   const profiler = open(onCpu(), { scope: { kind: 'processes', pids: [pid] } });

@@ -83,7 +83,7 @@ impl Elf {
             Some(attached) if debug => Some(files::map(&attached.name)?),
             _ => None,
         };
-        Table::new(&files::map(&self.name)?, self.go.as_ref(), attached.as_deref(), debug)
+        Ok(Table::new(&files::map(&self.name)?, self.go.as_ref(), attached.as_deref(), debug))
     }
 
     /// Appends an answer for each file offset. `lines` false leaves DWARF alone. Fails when the file is so damaged that
