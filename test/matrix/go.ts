@@ -30,10 +30,18 @@ const CGO: Kind[] = [
   kind('c', 'main.viaC', '*', 'c_outer', 'c_burn'),
   kind('back_from_c', 'main.viaBackFromC', '*', 'c_calls_back', '*', 'main.goBack', 'main.burn'),
 ];
+/** What `-s` takes the symbols of is the C in a program. */
+const STRIPPED_CGO: Kind[] = [
+  kind('c', 'main.viaC', '*'),
+  kind('back_from_c', 'main.viaBackFromC', '*', 'main.goBack', 'main.burn'),
+];
 
-/** A goroutine's, and those of a thread's own stack. */
+/**
+ * A goroutine's, and those of a thread's own stack, on which the runtime schedules and grows stacks: what it leaves is not
+ * the caller.
+ */
 export const GO_ROOTS =
-  /^(runtime\.goexit(\.abi0)?|runtime\.(rt0_go|mstart|_rt0_\w+)(\.abi0)?|_rt0_\w+|_start|_?_?clone3?)$/;
+  /^(runtime\.(goexit|rt0_go|mstart|mcall|morestack|_rt0_\w+)(\.abi0)?|_rt0_\w+|_start|_?_?clone3?)$/;
 
 /** Built by the newest one there is: older ones are fetched by it through Go's module proxy. */
 export const GO_VERSIONS = ['go1.18.10', 'go1.21.13', 'local'];
@@ -65,7 +73,7 @@ export function goPrograms(version: string): { name: string; kinds: Kind[]; file
     const name = `${exact}, ${flavour}`;
     return {
       name,
-      kinds: cgo ? [...PLAIN, ...CGO] : PLAIN,
+      kinds: cgo ? [...PLAIN, ...(flavour.includes('-s') ? STRIPPED_CGO : CGO)] : PLAIN,
       file: path.join(
         built(name, sources, import.meta.url, folder => {
           go(sources, ['build', ...args, '-o', path.join(folder, 'kinds'), '.'], cgo);
