@@ -22,7 +22,10 @@ const SCHEDULER: &[u8] = b"runtime.mcall";
 const ENTRY: &[u8] = b"_rt0_";
 /// Before Go 1.21 these had no frame of their own: the frame pointer is the caller's, so the next frame that can be
 /// found is that of the caller's caller.
-const WITHOUT_FRAME: [&[u8]; 2] = [b"runtime.systemstack", b"runtime.asmcgocall"];
+const WITHOUT_FRAME: [&[u8]; 3] = [b"runtime.systemstack", b"runtime.asmcgocall", GROW_STACK];
+/// Called by functions that have not made their frame yet. Newer versions clear the frame pointer before they go on on the
+/// thread's own stack, and nothing there leads back: then it is the outermost frame, as in the runtime's own tracebacks.
+const GROW_STACK: &[u8] = b"runtime.morestack";
 
 /// Between two functions: never executed.
 const PADDING: u8 = 0xcc;
