@@ -118,14 +118,11 @@ static __always_inline bool sw_java_blob(const struct sw_jvm *jvm, __u64 pc, str
   return true;
 }
 
-enum sw_call { SW_CALL_NONE = 0, SW_CALL_OTHER, SW_CALL_HERE };
-
-static __always_inline __u64 sw_bytes(const __u8 *from, int n) {
-  __u64 value = 0;
-#pragma unroll
-  for (int i = 0; i < n; i++) value |= (__u64)from[i] << 8 * i;
-  return value;
-}
+/* Bytes around an instruction: in front of it, and from it on. */
+struct sw_code {
+  __u8 before[8];
+  __u8 after[16];
+};
 
 /* A word that may be a return address: with the bytes in front of it, and the bounds of a blob. */
 struct sw_call_site {
@@ -134,6 +131,28 @@ struct sw_call_site {
   __u64 code_end;
   __u8 before[16];
 };
+
+/* What a step works with: it is kept with the walk, as a program's stack has no room for it. */
+struct sw_java_scratch {
+  struct sw_blob blob;
+  struct sw_java_frame frame;
+  struct sw_call_site site;
+  struct sw_code code;
+};
+SW_ASSERT(sizeof(struct sw_java_scratch) <= 8 * SW_JAVA_WORDS);
+
+static __always_inline struct sw_java_scratch *sw_java_scratch(struct sw_walk *walk) {
+  return (struct sw_java_scratch *)walk->java;
+}
+
+enum sw_call { SW_CALL_NONE = 0, SW_CALL_OTHER, SW_CALL_HERE };
+
+static __always_inline __u64 sw_bytes(const __u8 *from, int n) {
+  __u64 value = 0;
+#pragma unroll
+  for (int i = 0; i < n; i++) value |= (__u64)from[i] << 8 * i;
+  return value;
+}
 
 /* What call stands in front of a return address. Those into the interpreter are pushed, not left by a call.
  */
@@ -155,22 +174,17 @@ __noinline int sw_java_call_kind(const struct sw_call_site *site, const struct s
 
 /* Whether the word at `address` is the return address of a call that this JVM's code made; SW_CALL_HERE: of a
  * call of the blob, as the instruction in front of it says. */
-static __always_inline int sw_java_call(const struct sw_jvm *jvm, const struct sw_blob *blob, __u64 address,
+static __always_inline int sw_java_call(const struct sw_jvm *jvm, struct sw_java_scratch *java, __u64 address,
                                         struct task_struct *other) {
-  struct sw_call_site site = {};
-  if (!jvm || !blob) return SW_CALL_NONE;
-  if (!sw_read(&site.to, sizeof(site.to), address, other) || !sw_is_java(jvm, site.to)) return SW_CALL_NONE;
-  if (!sw_read(site.before, sizeof(site.before), site.to - sizeof(site.before), other)) return SW_CALL_NONE;
-  site.code = blob->code;
-  site.code_end = blob->code_end;
-  return sw_java_call_kind(&site, jvm);
+  struct sw_call_site *site = &java->site;
+  if (!sw_read(&site->to, sizeof(site->to), address, other) || !sw_is_java(jvm, site->to))
+    return SW_CALL_NONE;
+  if (!sw_read(site->before, sizeof(site->before), site->to - sizeof(site->before), other))
+    return SW_CALL_NONE;
+  site->code = java->blob.code;
+  site->code_end = java->blob.code_end;
+  return sw_java_call_kind(site, jvm);
 }
-
-/* The bytes around an instruction: in front of it, and from it on. */
-struct sw_code {
-  __u8 before[8];
-  __u8 after[16];
-};
 
 enum sw_shape {
   SW_SHAPE_WHOLE = 0, /* the frame is there */
@@ -225,12 +239,13 @@ __noinline int sw_java_epilogue(const struct sw_code *code) {
 
 /* Fills `frame` if the frame of a compiled method is not there yet, or not any more, at this very
  * instruction. */
-static __always_inline bool sw_java_incomplete(const struct sw_blob *blob, __u64 pc, __u64 sp,
-                                               struct sw_java_frame *frame, struct task_struct *other) {
-  struct sw_code code = {};
-  if (!blob || !frame) return false;
-  if (!sw_read(&code, sizeof(code), pc - sizeof(code.before), other)) return false;
-  int shape = pc < blob->code + blob->frame_complete ? sw_java_prologue(&code) : sw_java_epilogue(&code);
+static __always_inline bool sw_java_incomplete(struct sw_java_scratch *java, __u64 pc, __u64 sp,
+                                               struct task_struct *other) {
+  const struct sw_blob *blob = &java->blob;
+  struct sw_java_frame *frame = &java->frame;
+  struct sw_code *code = &java->code;
+  if (!sw_read(code, sizeof(*code), pc - sizeof(code->before), other)) return false;
+  int shape = pc < blob->code + blob->frame_complete ? sw_java_prologue(code) : sw_java_epilogue(code);
   if (shape == SW_SHAPE_WHOLE) return false;
   frame->saved_fp = shape == SW_SHAPE_SAVED ? sp : 0;
   frame->cfa = sp + 8;
@@ -240,19 +255,19 @@ static __always_inline bool sw_java_incomplete(const struct sw_blob *blob, __u64
 }
 
 /* The frame of a blob whose header tells its size. */
-static __always_inline bool sw_java_sized(const struct sw_jvm *jvm, const struct sw_blob *blob, __u64 sp,
-                                          struct sw_java_frame *frame, struct task_struct *other) {
-  if (!jvm || !blob || !frame || !blob->frame_bytes) return false;
-  __u64 cfa = sp + blob->frame_bytes, to = 0;
+static __always_inline bool sw_java_sized(const struct sw_jvm *jvm, struct sw_java_scratch *java, __u64 sp,
+                                          struct task_struct *other) {
+  if (!java->blob.frame_bytes) return false;
+  __u64 cfa = sp + java->blob.frame_bytes, to = 0;
   if (!sw_read(&to, sizeof(to), cfa - 8, other)) return false;
   if (!sw_is_java(jvm, to)) {
     __u32 pushed = 0;
     for (int i = 1; i <= SW_JVM_PUSHED; i++)
-      if (!pushed && sw_java_call(jvm, blob, cfa - 8 + 8 * i, other)) pushed = i;
+      if (!pushed && sw_java_call(jvm, java, cfa - 8 + 8 * i, other)) pushed = i;
     if (!pushed) return false;
     cfa += 8 * pushed;
   }
-  *frame = (struct sw_java_frame){.cfa = cfa, .saved_fp = cfa - 16};
+  java->frame = (struct sw_java_frame){.cfa = cfa, .saved_fp = cfa - 16};
   return true;
 }
 
@@ -261,13 +276,13 @@ static __always_inline bool sw_java_sized(const struct sw_jvm *jvm, const struct
  * word that follows a call of this very stub. Where the frame pointer says, else on top, else further up; and
  * if there is none, as after a call that went through a register, the first one of any call.
  */
-static __always_inline bool sw_java_leaf_stub(const struct sw_jvm *jvm, const struct sw_blob *blob,
-                                              struct sw_walk *walk, struct sw_java_frame *frame,
+static __always_inline bool sw_java_leaf_stub(const struct sw_jvm *jvm, struct sw_walk *walk,
                                               struct task_struct *other) {
-  if (!jvm || !blob || !walk || !frame) return false;
+  struct sw_java_scratch *java = sw_java_scratch(walk);
+  struct sw_java_frame *frame = &java->frame;
   __u64 sp = walk->sp, fp = walk->fp;
   bool framed = fp >= sp && fp - sp < SW_JVM_MAX_FRAME && !(fp & 7);
-  int by_fp = framed ? sw_java_call(jvm, blob, fp + 8, other) : SW_CALL_NONE;
+  int by_fp = framed ? sw_java_call(jvm, java, fp + 8, other) : SW_CALL_NONE;
   if (by_fp == SW_CALL_HERE) {
     *frame = (struct sw_java_frame){.cfa = fp + 16, .saved_fp = fp};
     return true;
@@ -275,7 +290,7 @@ static __always_inline bool sw_java_leaf_stub(const struct sw_jvm *jvm, const st
   __u64 any = 0;
   for (int i = 0; i < SW_JVM_SEARCH; i++) {
     __u64 at = sp + 8 * i;
-    int call = sw_java_call(jvm, blob, at, other);
+    int call = sw_java_call(jvm, java, at, other);
     if (call == SW_CALL_HERE) {
       *frame = (struct sw_java_frame){.cfa = at + 8};
       return true;
@@ -340,34 +355,36 @@ static __always_inline __u64 sw_java_original(const struct sw_jvm *jvm, const st
 /* The frame of generated code that is not interpreted. */
 static __always_inline bool sw_java_generated(struct sw_walk *walk, const struct sw_jvm *jvm,
                                               struct task_struct *other) {
-  struct sw_blob blob = {};
-  struct sw_java_frame frame = {};
   if (!walk || !jvm) return false;
+  struct sw_java_scratch *java = sw_java_scratch(walk);
+  struct sw_blob *blob = &java->blob;
+  struct sw_java_frame *frame = &java->frame;
+  *frame = (struct sw_java_frame){};
   __u64 pc = walk->pc, sp = walk->sp, fp = walk->fp;
-  if (!sw_java_blob(jvm, walk->exact ? pc : pc - 1, &blob, other)) return false;
+  if (!sw_java_blob(jvm, walk->exact ? pc : pc - 1, blob, other)) return false;
 
   bool found = false;
-  if (blob.compiled) {
+  if (blob->compiled) {
     if (walk->exact)
-      found = sw_java_incomplete(&blob, pc, sp, &frame, other);
+      found = sw_java_incomplete(java, pc, sp, other);
     else
-      pc = sw_java_original(jvm, &blob, pc, sp, other);
+      pc = sw_java_original(jvm, blob, pc, sp, other);
   } else if (walk->exact) {
-    found = sw_java_leaf_stub(jvm, &blob, walk, &frame, other);
+    found = sw_java_leaf_stub(jvm, walk, other);
   }
-  if (!found) found = sw_java_sized(jvm, &blob, sp, &frame, other);
-  if (!found && !blob.compiled && !blob.frame_bytes && fp >= sp && fp - sp < SW_JVM_MAX_FRAME) {
+  if (!found) found = sw_java_sized(jvm, java, sp, other);
+  if (!found && !blob->compiled && !blob->frame_bytes && fp >= sp && fp - sp < SW_JVM_MAX_FRAME) {
     /* How C enters Java (call_stub), and what else has a frame pointer. */
-    frame = (struct sw_java_frame){.cfa = fp + 16, .saved_fp = fp};
+    *frame = (struct sw_java_frame){.cfa = fp + 16, .saved_fp = fp};
     found = true;
   }
   __u64 to = 0;
-  if (!found || !sw_read(&to, sizeof(to), frame.cfa - 8, other)) return false;
-  if (frame.saved_fp && !sw_read(&fp, sizeof(fp), frame.saved_fp, other)) return false;
+  if (!found || !sw_read(&to, sizeof(to), frame->cfa - 8, other)) return false;
+  if (frame->saved_fp && !sw_read(&fp, sizeof(fp), frame->saved_fp, other)) return false;
   sw_push(walk, (__u64)SW_TAG_JAVA_COMPILED << SW_TAG_SHIFT | pc);
-  sw_push(walk, blob.id << 32 | (__u32)(blob.start - jvm->low));
+  sw_push(walk, blob->id << 32 | (__u32)(blob->start - jvm->low));
   walk->pc = to;
-  walk->sp = frame.cfa;
+  walk->sp = frame->cfa;
   walk->fp = fp;
   /* At the entry of an interpreted method its parameters are on top, and the caller's stack pointer is kept.
    */

@@ -26,6 +26,9 @@ struct sw_place {
   struct sw_table table;
 };
 
+/* Room for struct sw_java_scratch. */
+#define SW_JAVA_WORDS 20
+
 /* A walk along one stack; in per-CPU memory, as it does not fit a program's stack. */
 struct sw_walk {
   struct sw_stack stack;
@@ -46,6 +49,7 @@ struct sw_walk {
   struct sw_place here;   /* that pc was in last */
   struct sw_place before; /* calls go to and fro: libraries call back */
   union sw_area_scratch scratch;
+  __u64 java[SW_JAVA_WORDS]; /* a step through Java code, see hotspot.h */
 };
 
 static __always_inline void sw_push(struct sw_walk *walk, __u64 word) {
@@ -102,20 +106,21 @@ static __always_inline bool sw_within(const struct sw_area *area, __u64 place) {
   return place >= area->start && place < area->end;
 }
 
-/* Makes walk->here what `place` is in. */
-static __noinline void sw_go_to(struct sw_walk *walk, __u64 place) {
-  if (!walk) return;
+/* Makes walk->here what `place` is in. Global for the verifier's sake, like sw_rule_at(). */
+__noinline int sw_go_to(struct sw_walk *walk, __u64 place) {
+  if (!walk) return 0;
   struct sw_place left = walk->here;
   if (sw_within(&walk->before.area, place)) {
     walk->here = walk->before;
     walk->before = left;
-    return;
+    return 0;
   }
   walk->before = left;
   walk->here.table.state = SW_TABLE_NONE;
   sw_find_area(walk->mm, place, &walk->here.area, &walk->scratch);
   bool file = walk->here.area.kind == SW_AREA_FILE || walk->here.area.kind == SW_AREA_VDSO;
   if (file && sw_unwinds) sw_find_table(walk);
+  return 0;
 }
 
 /* The caller by frame pointers: {caller's frame pointer, return address} at the frame pointer. */
@@ -174,6 +179,8 @@ static __always_inline int sw_by_rule(struct sw_walk *walk, __u32 rule, struct t
       frame = walk->sp + 8ll * SW_RULE_OFFSET(rule);
       break;
     case SW_RULE_FP:
+      /* Zero marks the outermost frame (psABI). Go's runtime does so where it goes on on another stack. */
+      if (!walk->fp) return sw_stop(walk, SW_END_ROOT);
       frame = walk->fp + 8ll * SW_RULE_OFFSET(rule);
       break;
     case SW_RULE_PLT:

@@ -3,7 +3,7 @@
 import { readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { compileCpp, offsetsOf, PROGRAMS, random, run, scratch } from './fixtures.js';
+import { compileCpp, offsetsOf, PROGRAMS, random, run, scratch, strip } from './fixtures.js';
 import { type Rule, type Table, Tables } from './unwind-tables.js';
 
 const { folder, remove } = scratch();
@@ -133,4 +133,172 @@ it.each([
   // Rows that follow each other with the same rule are one.
   expect(table.description.unsaid).toBeLessThanOrEqual(count);
   expect(table.description.unreadable).toBe(0);
+});
+
+/** A C program with `.debug_frame` and nothing of its own in `.eh_frame`, and the addresses of its functions. */
+function withoutEhFrame(name: string, flags: string[] = []): string {
+  const output = join(folder, name);
+  const source = join(PROGRAMS, 'aligned.c');
+  run('gcc', ['-g', '-O2', '-fno-asynchronous-unwind-tables', ...flags, '-o', output, source]);
+  return output;
+}
+
+it('every row of a C++ program is as readelf says', async () => {
+  for (const [name, flags] of [
+    ['optimized', ['-O2']],
+    ['not-optimized', ['-O0']],
+  ] as const) {
+    const path = compileCpp(folder, name, [...flags]);
+    const table = await tables.of(path);
+    expect(compare(path, table, readelfRows(path)).size).toBe(0);
+  }
+});
+
+it('a frame that was aligned leads to where its caller is', async () => {
+  const path = join(folder, 'aligned');
+  run('gcc', ['-O2', '-o', path, join(PROGRAMS, 'aligned.c')]);
+  const rows = readelfRows(path).filter(row => row.cfa === 'exp' && row.rbp === 'exp');
+  expect(rows).toHaveLength(1);
+  const table = await tables.of(path);
+  const rule = table.rule(offsetsOf(path, [rows[0]!.address])[0]!);
+  expect(rule).toEqual({ kind: 'fpRead', cfa: '*(rbp-8)', rbp: '*(rbp)', unsaid: false });
+  // Two instructions of its prologue and one at its end have the stack in r10.
+  expect([...compare(path, table, readelfRows(path)).keys()]).toEqual(['r10']);
+});
+
+it.each([['none'], ['zlib'], ['zlib-gnu'], ['zstd']])(
+  '.debug_frame tells what .eh_frame does not; compressed: %s',
+  async format => {
+    const path = withoutEhFrame(format);
+    const rows = readelfRows(path, 'debug_frame');
+    run('objcopy', [`--compress-debug-sections=${format}`, path]);
+    expect(rows.length).toBeGreaterThan(5);
+    const table = await tables.of(path);
+    compare(path, table, rows);
+    // Of the start files.
+    compare(path, table, readelfRows(path));
+
+    const detached = `${path}.debug`;
+    const stripped = `${path}.stripped`;
+    strip(path, stripped, detached, false);
+    const attached = await tables.of(stripped, detached);
+    compare(path, attached, rows);
+    const alone = await tables.of(stripped);
+    const first = offsetsOf(path, [rows[0]!.address])[0]!;
+    expect([alone.rule(first).kind, attached.rule(first).kind]).toEqual(['none', 'sp']);
+  },
+);
+
+it('damaged debug information costs itself', async () => {
+  const path = withoutEhFrame('bad', ['-gz=zlib']);
+  const content = readFileSync(path);
+  const [, offset] = /\.debug_frame +PROGBITS +\w+ (\w+)/.exec(run('readelf', ['-SW', path]))!;
+  content.fill(0xff, Number.parseInt(offset!, 16) + 24 + 8, Number.parseInt(offset!, 16) + 24 + 16);
+  writeFileSync(path, content);
+  const table = await tables.of(path);
+  expect(table.description.unreadable).toBe(1);
+  compare(path, table, readelfRows(path));
+});
+
+it('a program without section headers has the same table', async () => {
+  const path = compileCpp(folder, 'whole', ['-O2']);
+  const content = readFileSync(path);
+  content.writeBigUInt64LE(0n, 0x28);
+  content.fill(0, 0x3c, 0x40);
+  const bare = join(folder, 'bare');
+  writeFileSync(bare, content);
+  compare(path, await tables.of(bare), readelfRows(path));
+});
+
+it('what no entry describes has no rule', async () => {
+  const table = await tables.of(LIBC);
+  // Not by rows: readelf prints none for a function that never moves its stack.
+  const heads = run('readelf', ['--wide', '--debug-dump=frames-interp,no-follow-links', LIBC]);
+  const covered = [...heads.matchAll(/ FDE cie=[0-9a-f]+ pc=([0-9a-f]+)\.\.([0-9a-f]+)/g)]
+    .map(([, from, to]) => [Number.parseInt(from!, 16), Number.parseInt(to!, 16)] as const)
+    .sort(([a], [b]) => a - b);
+  const gaps: [number, number][] = [];
+  for (let i = 1; i < covered.length; i++) {
+    const [from, to] = [covered[i - 1]![1], covered[i]![0]];
+    if (to - from > 15) gaps.push([from, to]);
+  }
+  expect(gaps.length).toBeGreaterThan(1);
+  const next = random(3);
+  const stubs = sectionOf(LIBC, '.plt.got');
+  for (const [from, to] of gaps) {
+    const places = [from, to - 1, from + Math.floor(next() * (to - from))];
+    for (const offset of offsetsOf(LIBC, places)) {
+      // Linkage has a rule all the same.
+      const linkage = offset >= stubs.address && offset < stubs.address + stubs.size;
+      expect(table.rule(offset).cfa, `${from.toString(16)}..${to.toString(16)} ${offset.toString(16)}`).toBe(
+        linkage ? 'rsp+8' : '',
+      );
+      if (!linkage) expect(table.find(offset)).toBe(0);
+    }
+  }
+  expect(table.find(0)).toBe(0);
+  expect(table.find(2 ** 32 - 1)).toBe(0);
+});
+
+/** Address and size of a section. */
+function sectionOf(path: string, name: string): { address: number; size: number } {
+  const pattern = new RegExp(`\\] ${name.replaceAll('.', '\\.')} +\\w+ +(\\w+) \\w+ (\\w+)`);
+  const [, address, size] = pattern.exec(run('readelf', ['-SW', path]))!;
+  return { address: Number.parseInt(address!, 16), size: Number.parseInt(size!, 16) };
+}
+
+it.each([
+  ['lazy', ['-Wl,-z,lazy'], 11],
+  ['lazy with branch tracking', ['-Wl,-z,lazy,-z,ibtplt', '-fcf-protection'], 9],
+])('procedure linkage, %s, with and without frame information', async (name, flags, from) => {
+  const path = compileCpp(folder, name.replaceAll(' ', '-'), ['-O2', ...flags]);
+  const bare = `${path}-bare`;
+  run('objcopy', ['-R', '.eh_frame', '-R', '.eh_frame_hdr', path, bare]);
+  const { address, size } = sectionOf(path, '.plt');
+  expect(size).toBeGreaterThan(64);
+  for (const table of [await tables.of(path), await tables.of(bare)]) {
+    const cfa = (at: number): string => {
+      const rule = table.rule(offsetsOf(path, [at])[0]!);
+      return rule.kind === 'plt' ? `rsp+${at % 16 >= 11 ? 16 : 8}` : rule.cfa;
+    };
+    expect([cfa(address), cfa(address + 6)]).toEqual(['rsp+16', 'rsp+24']);
+    for (let stub = address + 16; stub < address + size; stub += 16)
+      expect([cfa(stub), cfa(stub + from - 1), cfa(stub + from), cfa(stub + 15)]).toEqual([
+        ...['rsp+8', 'rsp+8', 'rsp+16', 'rsp+16'],
+      ]);
+  }
+});
+
+it('musl: a program starts, threads start and signals return where nothing says so', async () => {
+  const source = join(folder, 'threads.c');
+  writeFileSync(
+    source,
+    `#include <pthread.h>
+     #include <signal.h>
+     static void *thread(void *argument) { return argument; }
+     int main(void) {
+       pthread_t id;
+       signal(SIGALRM, SIG_IGN);
+       pthread_create(&id, 0, thread, 0);
+       return pthread_join(id, 0);
+     }`,
+  );
+  const path = join(folder, 'musl-static');
+  run('musl-gcc', ['-static', '-O2', '-o', path, source]);
+  const symbols = run('readelf', ['-sW', path]);
+  const at = (name: string): number => {
+    const [, value] = new RegExp(`: (\\w+) .* ${name}$`, 'm').exec(symbols)!;
+    return offsetsOf(path, [Number.parseInt(value!, 16)])[0]!;
+  };
+  const table = await tables.of(path);
+  const kinds = (offset: number, ...places: number[]): string[] =>
+    places.map(place => table.rule(offset + place).kind);
+  // Its call is the last instruction.
+  expect(kinds(at('_start'), 0, 21)).toEqual(['end', 'end']);
+  // Return addresses are looked up one byte before.
+  expect(kinds(at('__restore_rt'), -1, 0, 8)).toEqual(['signal', 'signal', 'signal']);
+  // The child calls what it was given; its parent has nothing.
+  const child = 41;
+  expect(kinds(at('__clone'), child - 1, child, child + 5)).toEqual(['none', 'end', 'end']);
+  compare(path, table, readelfRows(path));
 });

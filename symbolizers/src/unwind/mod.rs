@@ -35,7 +35,7 @@ pub struct Table {
     rows: u32,
     /// Rows of code whose rule is known and does not fit.
     unsaid: u32,
-    /// Entries of frame information that could not be read.
+    /// Entries of frame information, or sections of it, that could not be read.
     unreadable: u32,
     /// There were too many rows: there is no table then.
     too_large: bool,
@@ -43,17 +43,17 @@ pub struct Table {
 
 impl Table {
     /// Of the file image `data`, the Go code in it, and its debug file. `debug` false leaves `.debug_frame` alone, there
-    /// and here.
-    pub fn new(data: &[u8], go: Option<&Go>, attached: Option<&[u8]>, debug: bool) -> io::Result<Self> {
-        let Some(code) = Code::read(data)? else { return Ok(Self::default()) };
+    /// and here. What cannot be read of it is counted and costs nothing else.
+    pub fn new(data: &[u8], go: Option<&Go>, attached: Option<&[u8]>, debug: bool) -> Self {
         let mut table = Self::default();
-        Ok(match table.sources(&code, data, go, attached, debug)? {
+        let Some(code) = table.read(Code::read(data)) else { return table };
+        match table.sources(&code, data, go, attached.filter(|_| debug), debug) {
             Some(flat) => table.close(flat),
             None => Self { too_large: true, ..table },
-        })
+        }
     }
 
-    /// All that is known, in order of trust: each source fills the gaps of those before it.
+    /// All that is known, in order of trust: each source fills the gaps of those before it. None if it is too much.
     ///
     /// Go code is described by its runtime's tables and by nothing else that is loaded; its `.debug_frame` says the same,
     /// but for the functions that go on on another stack, where it is wrong, and needs to be decompressed.
@@ -68,32 +68,33 @@ impl Table {
         go: Option<&Go>,
         attached: Option<&[u8]>,
         debug: bool,
-    ) -> io::Result<Option<Flat>> {
-        let mut known = Flat::default();
-        if let Some(go) = go {
-            let Some(flat) = go.rows(data).flatten() else { return Ok(None) };
-            known = flat;
+    ) -> Option<Flat> {
+        let mut known = match go {
+            Some(go) => go.rows(data).flatten()?,
+            None => Flat::default(),
+        };
+        if let Some(section) = self.read(sections::eh_frame(data)) {
+            known = known.filled(self.flatten(Frames::of_eh_frame(&section, code))?);
         }
-        if let Some(section) = sections::eh_frame(data)? {
-            let Some(flat) = self.flatten(Frames::of_eh_frame(&section, code)) else { return Ok(None) };
-            known = known.filled(flat);
-        }
-        let Some(recognized) = known::recognized(code, &known).flatten() else { return Ok(None) };
-        known = known.filled(recognized);
-        let own = Some(data).filter(|_| go.is_none());
-        for data in [own, attached].into_iter().flatten().filter(|_| debug) {
-            if let Some(section) = sections::debug_frame(data)? {
-                let Some(flat) = self.flatten(Frames::of_debug_frame(&section, code)) else {
-                    return Ok(None);
-                };
-                known = known.filled(flat);
+        let recognized = known::recognized(code, &known);
+        known = known.filled(recognized.flatten()?);
+        let own = Some(data).filter(|_| debug && go.is_none());
+        for data in [own, attached].into_iter().flatten() {
+            if let Some(section) = self.read(sections::debug_frame(data)) {
+                known = known.filled(self.flatten(Frames::of_debug_frame(&section, code))?);
             }
         }
-        for rows in [linkage::rows(data, code)?, known::entry(code)] {
-            let Some(flat) = rows.flatten() else { return Ok(None) };
-            known = known.filled(flat);
+        for rows in [self.read(linkage::rows(data, code).map(Some)), Some(known::entry(code))] {
+            known = known.filled(rows.unwrap_or_default().flatten()?);
         }
-        Ok(Some(known))
+        Some(known)
+    }
+
+    fn read<T>(&mut self, result: io::Result<Option<T>>) -> Option<T> {
+        result.unwrap_or_else(|_| {
+            self.unreadable += 1;
+            None
+        })
     }
 
     fn flatten(&mut self, frames: Frames) -> Option<Flat> {

@@ -45,9 +45,10 @@ pub fn eh_frame(data: &[u8]) -> io::Result<Option<Section<'_>>> {
 fn indexed(data: &[u8]) -> io::Result<Option<Section<'_>>> {
     let header = FileHeader64::<LittleEndian>::parse(data).map_err(invalid)?;
     let segments = header.program_headers(LittleEndian, data).map_err(invalid)?;
-    let Some(index) = segments.iter().find(|segment| segment.p_type(LittleEndian) == PT_GNU_EH_FRAME) else {
-        return Ok(None);
-    };
+    let index = segments.iter().find(|segment| {
+        segment.p_type(LittleEndian) == PT_GNU_EH_FRAME && segment.p_filesz(LittleEndian) > 0
+    });
+    let Some(index) = index else { return Ok(None) };
     let start = index.p_vaddr(LittleEndian);
     let bases = BaseAddresses::default().set_eh_frame_hdr(start);
     let bytes =
@@ -68,8 +69,9 @@ fn indexed(data: &[u8]) -> io::Result<Option<Section<'_>>> {
 /// `.debug_frame`, decompressed.
 pub fn debug_frame(data: &[u8]) -> io::Result<Option<Section<'_>>> {
     let file = ElfFile64::<LittleEndian>::parse(data).map_err(invalid)?;
-    // By this name the library also finds `.zdebug_frame`.
-    let Some(section) = file.section_by_name(".debug_frame") else { return Ok(None) };
+    // The second is an older form of compression.
+    let names = [".debug_frame", ".zdebug_frame"];
+    let Some(section) = names.iter().find_map(|name| file.section_by_name(name)) else { return Ok(None) };
     let compressed = section.compressed_data().map_err(invalid)?;
     let bytes = match compressed.format {
         CompressionFormat::None => compressed.data.into(),

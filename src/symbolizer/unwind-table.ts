@@ -19,7 +19,7 @@ export interface UnwindTable {
   rows: number;
   /** Rows of code whose rule is known but cannot be said. */
   unsaid: number;
-  /** Entries of frame information that could not be read. */
+  /** Entries of frame information, or sections of it, that could not be read. */
   unreadable: number;
   /** There were too many rows, so there are none. */
   tooLarge: boolean;
