@@ -61,20 +61,41 @@ static __always_inline void *sw_block(__u32 number) {
   return blocks ? bpf_map_lookup_elem(blocks, &place) : 0;
 }
 
-/* The rule for a file offset. Search by halves: of 680 rows, ten comparisons. */
-static __noinline __u32 sw_rule_at(__u32 block, __u32 levels, __u64 offset) {
+/*
+ * 1 if a < b, both less than 2^63; without a branch. The verifier goes through every way that branches can
+ * go, and a search of ten steps has a thousand.
+ */
+static __always_inline __u64 sw_below(__u64 a, __u64 b) {
+  __u64 difference = a - b;
+  __asm__ volatile("" : "+r"(difference)); /* or clang makes a branch of it */
+  return difference >> 63;
+}
+
+/* Position of the last of `count` keys that is not greater than `key`; 0 if all are. Keys of 2 or 4 bytes. */
+#define SW_SEARCH(first_key, size, steps, count, key)                                               \
+  ({                                                                                                \
+    __u64 at_ = 0;                                                                                  \
+    _Pragma("unroll") for (__u64 step_ = 1u << (steps - 1); step_; step_ >>= 1) {                   \
+      __u64 next_ = at_ + step_;                                                                    \
+      /* Within the block wherever it is: what is there does not count past `count`. */             \
+      __u64 found_ = *(size *)((__u8 *)(first_key) + sizeof(size) * (next_ & ((1u << steps) - 1))); \
+      __u64 taken_ = sw_below(next_, count) & (1 ^ sw_below(key, found_));                          \
+      at_ += step_ & (0 - taken_);                                                                  \
+    }                                                                                               \
+    at_;                                                                                            \
+  })
+
+/*
+ * The rule for a file offset. Search by halves: of 680 rows, ten comparisons. A global function, which the
+ * verifier looks at once, not on every way that leads here.
+ */
+__noinline __u32 sw_rule_at(__u32 block, __u32 levels, __u64 offset) {
   for (int level = 1; level < SW_TABLE_LEVELS; level++) {
     if (levels <= 1) break;
     levels--;
     struct sw_inner *inner = sw_block(block);
-    if (!inner) return SW_RULE_NONE;
-    __u32 children = inner->children, at = 0;
-    if (offset < inner->key[0]) return SW_RULE_NONE;
-#pragma unroll
-    for (__u32 step = 256; step; step >>= 1) {
-      __u32 next = at + step;
-      if (next < children && next < SW_INNER_CHILDREN && inner->key[next] <= offset) at = next;
-    }
+    if (!inner || offset < inner->key[0]) return SW_RULE_NONE;
+    __u64 at = SW_SEARCH(inner->key, __u32, 9, inner->children, offset);
     if (at >= SW_INNER_CHILDREN) return SW_RULE_NONE;
     block = inner->child[at];
   }
@@ -83,12 +104,7 @@ static __noinline __u32 sw_rule_at(__u32 block, __u32 levels, __u64 offset) {
   if (offset < leaf->base) return SW_RULE_NONE;
   __u64 within = offset - leaf->base;
   if (within > 0xffff) within = 0xffff; /* the last row holds up to the next leaf, however far that is */
-  __u32 rows = leaf->rows, at = 0;
-#pragma unroll
-  for (__u32 step = 512; step; step >>= 1) {
-    __u32 next = at + step;
-    if (next < rows && next < SW_LEAF_ROWS && leaf->at[next] <= within) at = next;
-  }
+  __u64 at = SW_SEARCH(leaf->at, __u16, 10, leaf->rows, within);
   return at < SW_LEAF_ROWS ? leaf->rule[at] : SW_RULE_NONE;
 }
 

@@ -97,20 +97,21 @@ static __always_inline bool sw_within(const struct sw_area *area, __u64 place) {
   return place >= area->start && place < area->end;
 }
 
-/* Makes walk->here what `place` is in. */
-static __noinline void sw_go_to(struct sw_walk *walk, __u64 place) {
-  if (!walk) return;
+/* Makes walk->here what `place` is in. Global for the verifier's sake, like sw_rule_at(). */
+__noinline int sw_go_to(struct sw_walk *walk, __u64 place) {
+  if (!walk) return 0;
   struct sw_place left = walk->here;
   if (sw_within(&walk->before.area, place)) {
     walk->here = walk->before;
     walk->before = left;
-    return;
+    return 0;
   }
   walk->before = left;
   walk->here.table.state = SW_TABLE_NONE;
   sw_find_area(walk->mm, place, &walk->here.area, &walk->scratch);
   bool file = walk->here.area.kind == SW_AREA_FILE || walk->here.area.kind == SW_AREA_VDSO;
   if (file && sw_unwinds) sw_find_table(walk);
+  return 0;
 }
 
 /* The caller by frame pointers: {caller's frame pointer, return address} at the frame pointer. */
