@@ -12,13 +12,9 @@ import {
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
-import { Opener } from '../../../src/agent/profiling/symbolizer/opener.js';
-import { Reader } from '../../../src/agent/profiling/symbolizer/reader.js';
-import {
-  FileTable,
-  type Kind,
-  type SourceFile,
-} from '../../../src/agent/profiling/symbolizer/source-file.js';
+import { Opener } from '../../../src/symbolizer/opener.js';
+import { Reader } from '../../../src/symbolizer/reader.js';
+import { FileTable, type Kind, type SourceFile } from '../../../src/symbolizer/source-file.js';
 import { BINARY } from '../fixtures.js';
 import { mutate, Random, type Region, regionsOf } from './mutation.js';
 
