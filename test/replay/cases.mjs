@@ -31,7 +31,8 @@ export const CASES = {
     frames: 3,
     without: ['libc.so.6'],
   },
-  musl: { build: [...MUSL, 'deep.c'], run: '3', stop: to('*bottom'), end: 'no_table' },
+  musl: { build: [...MUSL, 'deep.c'], run: '3', stop: to('*bottom'), frames: 7 },
+  'musl-thread': { build: [...MUSL, 'threads.c'], stop: to('*innermost'), frames: 3 },
   'musl-callback': {
     build: [...MUSL, 'sorted.c'],
     stop: to('*innermost', 'stepi'),

@@ -13,7 +13,7 @@ import { CASES } from './cases.mjs';
 
 const folder = fileURLToPath(new URL('.', import.meta.url));
 const checkout = join(folder, '../..');
-const compiled = join(checkout, 'dist/agent/profiling/symbolizer');
+const compiled = join(checkout, 'dist/symbolizer');
 const { Reader } = await import(join(compiled, 'reader.js'));
 const { FileTable } = await import(join(compiled, 'source-file.js'));
 const { Opener } = await import(join(compiled, 'opener.js'));
