@@ -151,6 +151,26 @@ export const ERRORS = {
     message: 'a symbol segment in the store is damaged: {id}',
     fix: 'The rest of the answer is given with a warning; restore the data folder from a backup if it matters.',
   },
+  SW_DEBUGINFO_INVALID: {
+    status: 422,
+    message: 'this cannot be used as debug information: {reason}',
+    fix: 'Send an ELF file with symbols: the program or library before it was stripped, or its debug file (objcopy --only-keep-debug).',
+  },
+  SW_DEBUGINFO_BUILD_ID: {
+    status: 422,
+    message: 'the build ID of the file is {found}, not {wanted}',
+    fix: 'Send the debug information of the build that ran: `readelf -n FILE` shows its build ID; link with -Wl,--build-id where there is none.',
+  },
+  SW_DEBUGINFO_TOO_LARGE: {
+    status: 413,
+    message: 'the debug file is larger than {max} bytes',
+    fix: 'Raise server.debuginfo.maxFileBytes and maxBytes, or send less (objcopy --only-keep-debug --compress-debug-sections).',
+  },
+  SW_DEBUGINFO_UNKNOWN: {
+    status: 404,
+    message: 'there is no debug information for the build ID {buildId}',
+    fix: '`stackwell debuginfo list` shows what there is.',
+  },
   SW_CONFIG_INVALID: {
     status: 400,
     message: 'the configuration is not valid: {reason}',

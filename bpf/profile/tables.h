@@ -101,8 +101,9 @@ __noinline __u32 sw_rule_at(__u32 block, __u32 levels, __u64 offset) {
   }
   struct sw_leaf *leaf = sw_block(block);
   if (!leaf) return SW_RULE_NONE;
+  if (offset < leaf->base) return SW_RULE_NONE;
   __u64 within = offset - leaf->base;
-  if (within > 0xffff) return SW_RULE_NONE;
+  if (within > 0xffff) within = 0xffff; /* the last row holds up to the next leaf, however far that is */
   __u64 at = SW_SEARCH(leaf->at, __u16, 10, leaf->rows, within);
   return at < SW_LEAF_ROWS ? leaf->rule[at] : SW_RULE_NONE;
 }

@@ -2,8 +2,9 @@
 #include "frames.h"
 
 #include <algorithm>
-#include <map>
+#include <charconv>
 #include <numeric>
+#include <optional>
 #include <tuple>
 
 #include "hash.h"
@@ -18,6 +19,25 @@ std::string_view BaseName(std::string_view path) {
   return slash == std::string_view::npos ? path : path.substr(slash + 1);
 }
 
+/// `app+0x1f20`. What is no file ([jit], [vdso]) has its brackets already.
+std::string NameOf(std::string_view module, std::optional<uint64_t> offset) {
+  if (module.starts_with('[')) return std::string(module);
+  if (module.empty()) return "[unknown]";
+  std::string name;
+  if (!offset) return name.append("[").append(module).append("]");
+  char hex[16];
+  char* const end = std::to_chars(hex, hex + sizeof hex, *offset, 16).ptr;
+  return name.append(module).append("+0x").append(hex, end);
+}
+
+/// Of a frame without a name; strings by their rows.
+struct Place {
+  std::string_view module;
+  uint32_t build_id = 0, reason = 0;
+  std::optional<uint64_t> offset;
+  bool operator==(const Place&) const = default;
+};
+
 }  // namespace
 
 Frames::Frames(const SymbolColumns& symbols) {
@@ -26,19 +46,20 @@ Frames::Frames(const SymbolColumns& symbols) {
 
   IndexTable table;  // of named frames, by name and file
   std::vector<std::pair<uint32_t, uint32_t>> keys;
-  std::map<std::pair<std::string_view, std::string_view>, uint32_t> unnamed;
+  IndexTable unnamed;
+  std::vector<Place> places;
 
-  const auto add = [&](std::string name, std::string_view file, std::string_view module,
-                       std::string_view reason) {
-    rows_.push_back({std::move(name), file, module, reason});
+  const auto add = [&](Row row) {
+    rows_.push_back(std::move(row));
     keys.emplace_back(kUnknown, kUnknown);
+    places.emplace_back();
     return static_cast<uint32_t>(rows_.size() - 1);
   };
   const auto named = [&](uint32_t name, uint32_t file, std::string_view module) {
     const uint64_t hash = Mix(uint64_t{name} << 32 | file, ProcessSeed());
     uint32_t frame = table.Find(hash, [&](uint32_t row) { return keys[row] == std::pair(name, file); });
     if (frame == IndexTable::kNone) {
-      frame = add(std::string(symbols.strings[name]), symbols.strings[file], module, "");
+      frame = add({std::string(symbols.strings[name]), symbols.strings[file], module, "", ""});
       keys[frame] = {name, file};
       table.Insert(hash, frame);
     } else if (!module.empty() && (rows_[frame].module.empty() || module < rows_[frame].module)) {
@@ -48,31 +69,34 @@ Frames::Frames(const SymbolColumns& symbols) {
     }
     return frame;
   };
-  const auto nameless = [&](std::string_view module, std::string_view reason) {
-    const auto [found, is_new] = unnamed.try_emplace({module, reason}, 0);
-    if (is_new) {
-      // What is no file ([jit], [vdso]) has its brackets already.
-      const bool bare = module.starts_with('[');
-      std::string name = bare ? "" : "[";
-      name += module.empty() ? "unknown" : module;
-      if (!bare) name += "]";
-      found->second = add(std::move(name), "", module, reason);
+  const auto nameless = [&](uint32_t location) {
+    const auto& [address, mapping, reason, is_folded] = symbols.locations[location];
+    Place place{modules[mapping], symbols.mappings[mapping].build_id, reason, std::nullopt};
+    // Addresses of what is no file mean nothing elsewhere.
+    if (!place.module.empty() && !place.module.starts_with('['))
+      place.offset = symbols.OffsetInFile(location);
+    const uint64_t where = Mix(place.offset.value_or(0), ProcessSeed());
+    const uint64_t hash = Mix(where ^ (uint64_t{place.build_id} << 32 | reason), ProcessSeed());
+    uint32_t frame = unnamed.Find(hash, [&](uint32_t row) { return places[row] == place; });
+    if (frame == IndexTable::kNone) {
+      frame = add({NameOf(place.module, place.offset), "", place.module, symbols.strings[reason],
+                   symbols.strings[place.build_id]});
+      places[frame] = place;
+      unnamed.Insert(hash, frame);
     }
-    return found->second;
+    return frame;
   };
 
   offset_ = {0, 0};
   for (uint32_t i = 1; i < symbols.locations.size(); i++) {
-    const auto& location = symbols.locations[i];
-    const std::string_view module = modules[location.mapping];
-    const std::string_view reason = symbols.strings[location.reason];
+    const std::string_view module = modules[symbols.locations[i].mapping];
     const auto lines = symbols.LinesOf(i);
     for (size_t line = lines.size(); line-- > 0;) {
       const auto& function = symbols.functions[lines[line].function];
       const uint32_t name = function.name != 0 ? function.name : function.system_name;
-      frames_.push_back(name == 0 ? nameless(module, reason) : named(name, function.filename, module));
+      frames_.push_back(name == 0 ? nameless(i) : named(name, function.filename, module));
     }
-    if (lines.empty()) frames_.push_back(nameless(module, reason));
+    if (lines.empty()) frames_.push_back(nameless(i));
     offset_.push_back(static_cast<uint32_t>(frames_.size()));
   }
   Order();
@@ -84,7 +108,8 @@ void Frames::Order() {
   std::ranges::sort(order, [this](uint32_t a, uint32_t b) {
     const Row& x = rows_[a];
     const Row& y = rows_[b];
-    return std::tie(x.name, x.file, x.module, x.reason) < std::tie(y.name, y.file, y.module, y.reason);
+    return std::tie(x.name, x.file, x.module, x.reason, x.build_id) <
+           std::tie(y.name, y.file, y.module, y.reason, y.build_id);
   });
   rank_.resize(rows_.size());
   for (uint32_t i = 0; i < order.size(); i++) rank_[order[i]] = i;

@@ -12,7 +12,8 @@
 namespace stackwell {
 
 /// What a reader sees of a location: functions without lines and addresses. A frame with a name is identified
-/// by (name, file), one without by (base name of the mapping, reason). `symbols` must outlive it.
+/// by (name, file), one without by (base name of the mapping, build ID, offset in the file, reason).
+/// `symbols` must outlive it.
 class Frames {
  public:
   explicit Frames(const SymbolColumns& symbols);
@@ -29,11 +30,13 @@ class Frames {
   std::string_view File(uint32_t frame) const { return rows_[frame].file; }
   std::string_view Module(uint32_t frame) const { return rows_[frame].module; }
   std::string_view Reason(uint32_t frame) const { return rows_[frame].reason; }
+  /// Of a frame without a name only.
+  std::string_view BuildId(uint32_t frame) const { return rows_[frame].build_id; }
 
  private:
   struct Row {
     std::string name;
-    std::string_view file, module, reason;
+    std::string_view file, module, reason, build_id;
   };
 
   void Order();

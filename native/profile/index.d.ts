@@ -149,6 +149,7 @@ export interface FlameColumns {
   sum: bigint;
   /** Distinct functions of the tree. */
   functions: {
+    /** Of one without a name its place: 'app+0x1f20', offset in the file; '[app]' when even that is not known. */
     name: string[];
     /** Source file, '' when unknown. */
     file: string[];
@@ -156,6 +157,8 @@ export interface FlameColumns {
     module: string[];
     /** Why it has no name ('' when it has one): no_symbols, unmapped, jit_unknown, process_gone, … */
     reason: string[];
+    /** Of its file, when it has no name ('' when it has one, or the file has none). */
+    buildId: string[];
   };
   depth: Uint16Array;
   start: Float64Array;
@@ -173,6 +176,46 @@ export interface TopColumns {
   /** Per function; each counts once per sample in `total`, however often it recurs in the stack. */
   self: Float64Array;
   total: Float64Array;
+}
+
+/** Places of the selected stacks that no one could name when they were recorded, in files that have a build id. */
+export interface UnnamedPlaces {
+  buildIds: string[];
+  /** Row of `buildIds`. */
+  buildId: Uint32Array;
+  /** In the file, below 2^53. As found: of a leaf the instruction, else the one after the call. */
+  offset: Float64Array;
+  /** 1 where stacks end. A location that is both, leaf of some stacks and caller in others, is two rows. */
+  isLeaf: Uint8Array;
+  /** Stands for the location, in `LateNames`. */
+  location: Uint32Array;
+}
+
+/** Names for rows of UnnamedPlaces; a row without frames stays as it is. */
+export interface LateNames {
+  location: Uint32Array;
+  isLeaf: Uint8Array;
+  strings: string[];
+  /** n + 1 offsets into `frames`; innermost inlined frame first. */
+  frameOffset: Uint32Array;
+  frames: {
+    /** Rows of `strings`. */
+    name: Uint32Array;
+    systemName: Uint32Array;
+    file: Uint32Array;
+    /** 0 when unknown, as is the first line of the function. */
+    line: Uint32Array;
+    startLine: Uint32Array;
+  };
+}
+
+/** What frames without a name weigh, by reason: a frame as much as the (absolute) values of the stacks through it. */
+export interface Weights {
+  reason: string[];
+  /** Of those that were named now. */
+  named: Float64Array;
+  /** Of them and of those that were not. */
+  all: Float64Array;
 }
 
 /**
@@ -199,6 +242,13 @@ export class Merger {
   addPprof(data: Uint8Array, options?: { sampleType?: string }): Promise<void>;
   /** Distinct rows and stacks, bytes of memory, and stacks of `addPprof` that were cut at `maxDepth`, after the last call that resolved. */
   readonly size: { rows: number; stacks: number; bytes: number; truncated: number };
+  /** Nearly free where everything has a name. */
+  unnamed(): Promise<UnnamedPlaces>;
+  /**
+   * Names what was added so far; what is added later is without these names. Where inlined calls would make a stack
+   * deeper than 32,768 frames, its locations stay as they are.
+   */
+  name(names: LateNames): Promise<Weights>;
   /** Children are in the order of their names, 'other' last. At most `maxNodes` rows, and never fewer than 2. */
   flamegraph(options?: { maxNodes?: number }): Promise<FlameColumns>;
   top(): Promise<TopColumns>;

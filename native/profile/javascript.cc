@@ -29,6 +29,14 @@ Napi::Array ToStrings(Napi::Env env, const std::vector<std::string_view>& string
   return MakeStrings(env, strings);
 }
 
+std::vector<std::string> FromStrings(const Napi::Value& value, const char* what) {
+  if (!value.IsArray()) throw Napi::TypeError::New(value.Env(), std::string(what) + " is not an array");
+  const auto list = value.As<Napi::Array>();
+  std::vector<std::string> strings;
+  for (uint32_t i = 0; i < list.Length(); i++) strings.push_back(AsString(list.Get(i), what));
+  return strings;
+}
+
 Napi::Value ToBigInt(Napi::Env env, __int128 value) {
   const auto magnitude =
       value < 0 ? -static_cast<unsigned __int128>(value) : static_cast<unsigned __int128>(value);

@@ -55,6 +55,8 @@ std::vector<T> FromColumn(const Napi::Object& object, const char* name) {
 
 Napi::Array ToStrings(Napi::Env env, const std::vector<std::string>& strings);
 Napi::Array ToStrings(Napi::Env env, const std::vector<std::string_view>& strings);
+/// Throws a TypeError that says `what` is no list of strings.
+std::vector<std::string> FromStrings(const Napi::Value& value, const char* what);
 Napi::Value ToBigInt(Napi::Env env, __int128 value);
 
 /// The bytes of a Uint8Array (or a subclass), copied; throws OverLimit("bytes") before it copies over

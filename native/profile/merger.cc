@@ -77,7 +77,10 @@ void Merger::Add(Cell cell, int64_t value) {
     node_seen_[cell.node] = true;
     stacks_++;
   }
-  if (!keep_labels_) return;
+  if (keep_labels_) CellSum(cell) += value;
+}
+
+Sum& Merger::CellSum(Cell cell) {
   const uint64_t hash = Mix(uint64_t{cell.node} << 32 | cell.label_set, ProcessSeed());
   uint32_t row = cell_table_.Find(hash, [&](uint32_t r) { return cells_[r] == cell; });
   if (row == IndexTable::kNone) {
@@ -86,7 +89,7 @@ void Merger::Add(Cell cell, int64_t value) {
     cells_.push_back(cell);
     cell_sums_.push_back(0);
   }
-  cell_sums_[row] += value;
+  return cell_sums_[row];
 }
 
 // Rows without the label match as ''. Of several values one must match; none may be what a negative matcher

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "late.h"
 #include "matcher.h"
 #include "profile.h"
 #include "rows.h"
@@ -46,6 +47,11 @@ class Merger {
   /// `sample_type` '' is the last one. Throws Failure and changes nothing.
   void AddPprof(Span data, const std::string& sample_type);
 
+  /// What selected rows go through and no one could name (late.cc).
+  UnnamedPlaces Unnamed() const;
+  /// Gives names to what Unnamed told. `names` must be consistent.
+  WeightsByReason Name(const LateNames& names);
+
   const SymbolColumns& symbols() const { return symbols_.columns(); }
   Sum sum() const { return sum_; }
   /// By node; may be shorter than there are nodes.
@@ -65,6 +71,10 @@ class Merger {
  private:
   void Add(Cell cell, int64_t value);
   bool Matches(uint32_t label_set);
+  /// Sum of a row of cells_, which is made when there is none.
+  Sum& CellSum(Cell cell);
+  /// Gives what ends at node i to node to[i].
+  void Move(const std::vector<uint32_t>& to);
 
   const std::vector<LabelMatcher> matchers_;
   const bool keep_labels_;

@@ -22,6 +22,7 @@ Napi::Object ToFunctions(Napi::Env env, const FunctionColumns& functions) {
   object.Set("file", ToStrings(env, functions.file));
   object.Set("module", ToStrings(env, functions.module));
   object.Set("reason", ToStrings(env, functions.reason));
+  object.Set("buildId", ToStrings(env, functions.build_id));
   return object;
 }
 
@@ -61,15 +62,41 @@ std::vector<LabelMatcher> FromMatchers(const Napi::Value& value) {
   return matchers;
 }
 
-std::vector<std::string> FromStrings(const Napi::Value& value, const char* what) {
-  if (!value.IsArray()) throw Napi::TypeError::New(value.Env(), std::string(what) + " is not an array");
-  const auto list = value.As<Napi::Array>();
-  std::vector<std::string> strings;
-  for (uint32_t i = 0; i < list.Length(); i++) strings.push_back(AsString(list.Get(i), what));
-  return strings;
+Span SpanOf(const Bytes& bytes) { return {bytes.data(), bytes.data() + bytes.size()}; }
+
+Napi::Object ToUnnamed(Napi::Env env, UnnamedPlaces&& places) {
+  auto object = Napi::Object::New(env);
+  object.Set("buildIds", ToStrings(env, places.build_ids));
+  object.Set("buildId", ToColumn(env, std::move(places.build_id)));
+  object.Set("offset", ToColumn(env, std::move(places.offset)));
+  object.Set("isLeaf", ToColumn(env, std::move(places.is_leaf)));
+  object.Set("location", ToColumn(env, std::move(places.location)));
+  return object;
 }
 
-Span SpanOf(const Bytes& bytes) { return {bytes.data(), bytes.data() + bytes.size()}; }
+LateNames FromLateNames(const Napi::Object& given) {
+  const Napi::Object frames = AsObject(given.Get("frames"), "frames");
+  return {FromColumn<uint32_t>(given, "location"),      FromColumn<uint8_t>(given, "isLeaf"),
+          FromStrings(given.Get("strings"), "strings"), FromColumn<uint32_t>(given, "frameOffset"),
+          FromColumn<uint32_t>(frames, "name"),         FromColumn<uint32_t>(frames, "systemName"),
+          FromColumn<uint32_t>(frames, "file"),         FromColumn<uint32_t>(frames, "line"),
+          FromColumn<uint32_t>(frames, "startLine")};
+}
+
+Napi::Object ToWeights(Napi::Env env, const WeightsByReason& weights) {
+  std::vector<std::string> reasons;
+  std::vector<double> named, all;
+  for (const auto& [reason, weight] : weights) {
+    reasons.push_back(reason);
+    named.push_back(static_cast<double>(weight.named));
+    all.push_back(static_cast<double>(weight.all));
+  }
+  auto object = Napi::Object::New(env);
+  object.Set("reason", ToStrings(env, reasons));
+  object.Set("named", ToColumn(env, std::move(named)));
+  object.Set("all", ToColumn(env, std::move(all)));
+  return object;
+}
 
 /// Sums by value of one label; label sets without it count as ''.
 std::map<std::string, Sum> SumBy(const Merger& merger, const std::string& name) {
@@ -99,6 +126,8 @@ class MergerObject : public Napi::ObjectWrap<MergerObject> {
                                        Method<MergerObject, &MergerObject::AddProfiles>("addProfiles"),
                                        Method<MergerObject, &MergerObject::AddPprof>("addPprof"),
                                        Getter<MergerObject, &MergerObject::Size>("size"),
+                                       Method<MergerObject, &MergerObject::Unnamed>("unnamed"),
+                                       Method<MergerObject, &MergerObject::Name>("name"),
                                        Method<MergerObject, &MergerObject::Flamegraph>("flamegraph"),
                                        Method<MergerObject, &MergerObject::TopFunctions>("top"),
                                        Method<MergerObject, &MergerObject::SumByLabel>("sumBy"),
@@ -199,6 +228,28 @@ class MergerObject : public Napi::ObjectWrap<MergerObject> {
     size.Set("bytes", static_cast<double>(counts_.bytes));
     size.Set("truncated", static_cast<double>(counts_.truncated));
     return size;
+  }
+
+  Napi::Value Unnamed(const Napi::CallbackInfo& info) {
+    return Promised(info.Env(), [&] {
+      return Run(info, [this]() -> Finish {
+        auto places = std::make_shared<UnnamedPlaces>(merger_->Unnamed());
+        return [places](Napi::Env env) { return ToUnnamed(env, std::move(*places)); };
+      });
+    });
+  }
+
+  Napi::Value Name(const Napi::CallbackInfo& info) {
+    return Promised(info.Env(), [&] {
+      auto names = std::make_shared<LateNames>(FromLateNames(AsObject(info[0], "names")));
+      return Run(info, [this, names]() -> Finish {
+        if (!names->IsConsistent(merger_->symbols().locations.size()))
+          throw Failure("SW_INTERNAL", "the names do not fit the merger",
+                        {{"reason", std::string("the names do not fit the merger")}});
+        const WeightsByReason weights = merger_->Name(*names);
+        return [weights](Napi::Env env) { return ToWeights(env, weights); };
+      });
+    });
   }
 
   Napi::Value Flamegraph(const Napi::CallbackInfo& info) {

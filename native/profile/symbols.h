@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -70,6 +71,13 @@ struct SymbolColumns {
   std::span<const Label> LabelsOf(uint32_t label_set) const {
     return {labels.data() + label_offset[label_set], labels.data() + label_offset[label_set + 1]};
   }
+  /// Where a location is in its file, if that is known.
+  std::optional<uint64_t> OffsetInFile(uint32_t location) const {
+    const uint64_t address = locations[location].address;
+    const Mapping& mapping = mappings[locations[location].mapping];
+    if (address == 0 || address < mapping.start || address >= mapping.limit) return std::nullopt;
+    return address - mapping.start + mapping.offset;
+  }
   size_t label_set_count() const { return label_offset.size() - 1; }
 };
 
@@ -91,6 +99,8 @@ class Symbols {
   uint32_t String(std::string_view text);
   /// The flags are not part of the identity: what is stored says what holds for all that were given.
   uint32_t Mapping(const SymbolColumns::Mapping& mapping);
+  /// What holds for a mapping since more of it was named.
+  void AddFlags(uint32_t mapping, uint8_t flags) { columns_.mappings[mapping].flags |= flags; }
   uint32_t Function(const SymbolColumns::Function& function);
   uint32_t Location(const SymbolColumns::Location& location, std::span<const SymbolColumns::Line> lines);
   uint32_t Node(uint32_t parent, uint32_t location);

@@ -125,16 +125,17 @@ class FunctionRows {
 
   uint32_t Of(uint32_t frame) {
     if (row_[frame] == UINT32_MAX)
-      row_[frame] =
-          Add(frames_.Name(frame), frames_.File(frame), frames_.Module(frame), frames_.Reason(frame));
+      row_[frame] = Add(frames_.Name(frame), frames_.File(frame), frames_.Module(frame),
+                        frames_.Reason(frame), frames_.BuildId(frame));
     return row_[frame];
   }
   uint32_t Add(std::string_view name, std::string_view file = "", std::string_view module = "",
-               std::string_view reason = "") {
+               std::string_view reason = "", std::string_view build_id = "") {
     columns_.name.emplace_back(name);
     columns_.file.emplace_back(file);
     columns_.module.emplace_back(module);
     columns_.reason.emplace_back(reason);
+    columns_.build_id.emplace_back(build_id);
     return static_cast<uint32_t>(columns_.name.size() - 1);
   }
 

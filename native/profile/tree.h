@@ -27,7 +27,7 @@ Tree BuildTree(const SymbolColumns& symbols, const Frames& frames, const std::ve
 
 /// FlameColumns and TopColumns of index.d.ts.
 struct FunctionColumns {
-  std::vector<std::string> name, file, module, reason;
+  std::vector<std::string> name, file, module, reason, build_id;
 };
 struct FlameColumns {
   FunctionColumns functions;

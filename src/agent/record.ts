@@ -29,6 +29,8 @@ export interface RecordOptions {
   /** Nanoseconds; off-CPU intervals outside are not recorded. Maximum 0 = none. */
   offCpuMinNs?: number;
   offCpuMaxNs?: number;
+  /** Called when the recorded time begins: everything is attached, and unwind tables are there. */
+  onBegin?: () => void;
   /** Ends the recording early; what there is is kept. */
   signal?: AbortSignal;
   /** Called a few times a second; `samples` grows with every drain. */
@@ -122,6 +124,7 @@ export async function record(options: RecordOptions): Promise<RecordResult> {
       const before = await profiler.drain();
       if (target.ended()) await take(before);
       else if (await target.follow(before)) profiler.setScope(target.scope());
+      options.onBegin?.();
       const started = performance.now();
       let drainedAt = started;
       for (;;) {

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { addAgent } from './agent.js';
+import { addDebuginfo } from './debuginfo.js';
 import { addDoctor } from './doctor.js';
 import { sayError } from './output.js';
 import { addQuery } from './query.js';
@@ -22,8 +23,12 @@ const program = new Command('stackwell')
     outputError: text => process.stderr.write(`SW_USAGE: ${text.replace(/^error: /, '')}`),
   });
 
-for (const add of [addUp, addServer, addAgent, addRecord, addDoctor, addQuery]) add(program);
-for (const command of program.commands) command.exitOverride().copyInheritedSettings(program);
+for (const add of [addUp, addServer, addAgent, addRecord, addDoctor, addQuery, addDebuginfo]) add(program);
+const settle = (command: Command, parent: Command): void => {
+  command.exitOverride().copyInheritedSettings(parent);
+  for (const below of command.commands) settle(below, command);
+};
+for (const command of program.commands) settle(command, program);
 
 process.on('uncaughtException', error => {
   sayError(error);

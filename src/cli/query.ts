@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { StackwellError } from '../errors.js';
 import { type Coverage, coverageLines } from '../profile/coverage.js';
 import { OFF_CPU, ON_CPU } from '../profile/types.js';
+import { ask } from './ask.js';
 import { print, say, table } from './output.js';
 
 interface QueryFlags {
@@ -33,43 +34,6 @@ const FORMATS: Record<string, { path: string; format?: string; binary?: boolean 
 
 export function typeId(name: string): string {
   return name === 'cpu' ? ON_CPU : name === 'offcpu' ? OFF_CPU : name;
-}
-
-/** fetch() says only that it failed; the cause says why. */
-function reasonOf(error: unknown): string {
-  const { message, cause } = error as Error;
-  return cause instanceof Error ? cause.message : message;
-}
-
-/** GET below /api/v1. An error answer becomes the error that the server named. */
-async function ask(server: string, path: string, parameters: Record<string, string>): Promise<Buffer> {
-  let url: URL;
-  try {
-    url = new URL(`/api/v1/${path}`, server);
-  } catch {
-    throw new StackwellError('SW_USAGE', { reason: `--server ${server} is not a URL` });
-  }
-  for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value);
-  let status: number;
-  let body: Buffer;
-  try {
-    const answer = await fetch(url, { signal: AbortSignal.timeout(120_000) });
-    status = answer.status;
-    body = Buffer.from(await answer.arrayBuffer());
-  } catch (error) {
-    throw new StackwellError('SW_SERVER_UNREACHABLE', { url: server, reason: reasonOf(error) }, error);
-  }
-  if (status < 300) return body;
-  let told: unknown = null;
-  try {
-    told = JSON.parse(body.toString());
-  } catch {
-    // Not one of our answers: something else listens there.
-  }
-  throw (
-    StackwellError.fromAnswer(told) ??
-    new StackwellError('SW_SERVER_UNREACHABLE', { url: server, reason: `HTTP status ${status}` })
-  );
 }
 
 /** Characters of a function's name in a table. */
@@ -131,11 +95,13 @@ export function addQuery(program: Command): void {
       if (chosen.binary === true && flags.output === undefined && process.stdout.isTTY)
         throw new StackwellError('SW_USAGE', { reason: 'pprof is binary: give a file with -o' });
       const body = await ask(flags.server, chosen.path, {
-        query: flags.query,
-        type: typeId(flags.type),
-        from: flags.from,
-        until: flags.until,
-        ...(chosen.format === undefined ? {} : { format: chosen.format }),
+        parameters: {
+          query: flags.query,
+          type: typeId(flags.type),
+          from: flags.from,
+          until: flags.until,
+          ...(chosen.format === undefined ? {} : { format: chosen.format }),
+        },
       });
       const top =
         flags.format === 'top' && flags.json !== true ? (JSON.parse(body.toString()) as TopAnswer) : null;

@@ -82,6 +82,7 @@ async function run(flags: RecordFlags): Promise<void> {
       seconds,
       offCpuMinNs,
       signal: stop.signal,
+      onBegin: () => say(`recording for ${seconds} s`),
       onProgress: ({ elapsedSeconds, samples }) =>
         bar.update(
           elapsedSeconds / seconds,

@@ -61,6 +61,30 @@ export const serverSchema = z.strictObject({
         .describe('profiles that one query merges; past it the answer says so'),
     })
     .prefault({}),
+  debuginfo: z
+    .strictObject({
+      maxFileBytes: z
+        .int()
+        .min(1024)
+        .default(2048 * MiB)
+        .describe('bytes of one debug file'),
+      maxBytes: z
+        .int()
+        .min(1024)
+        .default(10 * 1024 * MiB)
+        .describe('bytes of all debug files; what was not used for longest goes first'),
+    })
+    .prefault({}),
+  debuginfod: z
+    .strictObject({
+      urls: z
+        .array(z.url({ protocol: /^https?$/ }))
+        .default([])
+        .describe('debuginfod servers that are asked, in turn, for what has no names'),
+      timeout: duration.default('90s').describe('for one file'),
+      retryAfter: duration.default('1h').describe('until they are asked again for what they did not have'),
+    })
+    .prefault({}),
 });
 
 export const agentSchema = z.strictObject({

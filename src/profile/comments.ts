@@ -18,6 +18,11 @@ export function coverageComments(coverage: Coverage): string[] {
   ];
 }
 
+/** Of a merge: frames that got their names after they were recorded, by the reason for which they had none. */
+export function lateComments(late: Record<string, number>): string[] {
+  return Object.entries(late).map(([reason, count]) => `${PREFIX}late.${reason} ${count}`);
+}
+
 export function clockComment(clock: string): string {
   return `${PREFIX}clock ${clock}`;
 }
@@ -43,6 +48,7 @@ export function readComments(comments: string[]): Coverage & { clock: string } {
 }
 
 function addBounded(counts: Record<string, number>, cause: string, count: number): void {
-  if (!/^[a-z0-9_]{1,64}$/.test(cause)) return;
+  // Begins with a letter: `__proto__` is no key that an object keeps.
+  if (!/^[a-z][a-z0-9_]{0,63}$/.test(cause)) return;
   if (Object.hasOwn(counts, cause) || Object.keys(counts).length < MAX_CAUSES) addCount(counts, cause, count);
 }

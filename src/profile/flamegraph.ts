@@ -9,6 +9,8 @@ export interface FlameFunctions {
   module: string[];
   /** Why it has no name, '' when it has one. */
   reason: string[];
+  /** Of its file, when it has no name; '' when it has one, or the file has none. */
+  buildId: string[];
 }
 
 /** Row 0 is the root. `start`, `total` and `self` are in units of the sample type. */

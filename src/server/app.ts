@@ -4,6 +4,7 @@ import swagger from '@fastify/swagger';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { jsonSchemaTransform, validatorCompiler } from 'fastify-type-provider-zod';
 import { StackwellError } from '../errors.js';
+import { debuginfoRoutes } from './api/debuginfo.js';
 import { discoveryRoutes } from './api/discovery.js';
 import { flamegraphRoutes } from './api/flamegraph.js';
 import { ingestRoutes } from './api/ingest.js';
@@ -26,7 +27,7 @@ export async function buildApp(context: Context, { remote }: { remote: boolean }
     requestTimeout: REQUEST_TIMEOUT_MS,
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: 1024 },
-    // Nothing but what takes profiles has a body, and that reads it by itself.
+    // Nothing but what takes profiles or debug files has a body, and that reads it by itself.
     bodyLimit: 1024,
   });
   app.setValidatorCompiler(validatorCompiler);
@@ -59,6 +60,7 @@ export async function buildApp(context: Context, { remote }: { remote: boolean }
         { name: 'ingest', description: 'sending profiles' },
         { name: 'discovery', description: 'what there is' },
         { name: 'questions', description: 'merged profiles' },
+        { name: 'debuginfo', description: 'names for what is stored already' },
         { name: 'operations', description: 'running the server' },
       ],
     },
@@ -73,6 +75,7 @@ export async function buildApp(context: Context, { remote }: { remote: boolean }
     topRoutes,
     timelineRoutes,
     pprofRoutes,
+    debuginfoRoutes,
     operationsRoutes,
   ];
   for (const noun of nouns)

@@ -2,6 +2,7 @@
 // What the plugins of the API share.
 import type { ServerConfig } from '../config/config.js';
 import type { Store } from '../store/store.js';
+import type { DebugInfo } from './debuginfo/debug-info.js';
 import type { InFlight } from './ingest/in-flight.js';
 import type { Ingest } from './ingest/ingest.js';
 import type { Metrics } from './metrics.js';
@@ -13,6 +14,7 @@ export interface Context {
   inFlight: InFlight;
   ingest: Ingest;
   query: Query;
+  debugInfo: DebugInfo;
   metrics: Metrics;
   log: Log;
 }

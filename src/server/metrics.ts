@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Store, StoreStats } from '../store/store.js';
+import type { DebugInfo } from './debuginfo/debug-info.js';
 import type { InFlight } from './ingest/in-flight.js';
 import type { Writers } from './ingest/writers.js';
 import { SingleFlight } from './single-flight.js';
@@ -42,6 +43,24 @@ export class Metrics {
     name: 'stackwell_errors_total',
     help: 'Requests answered with an error, by code.',
     labelNames: ['code'] as const,
+    registers: [this.registry],
+  });
+  readonly latePlaces = new Counter({
+    name: 'stackwell_late_places_total',
+    help: 'Places without a name that questions looked up in debug files: named, no_symbols, file_damaged, symbolizer_busy.',
+    labelNames: ['result'] as const,
+    registers: [this.registry],
+  });
+  readonly debugUploads = new Counter({
+    name: 'stackwell_debuginfo_uploads_total',
+    help: 'Debug files that were sent: stored, present (the same content was there), kept (something better was), refused.',
+    labelNames: ['result'] as const,
+    registers: [this.registry],
+  });
+  readonly debuginfod = new Counter({
+    name: 'stackwell_debuginfod_requests_total',
+    help: 'Questions to debuginfod servers: stored, not_found, refused (not what was asked for), failed, dropped (too many waited).',
+    labelNames: ['result'] as const,
     registers: [this.registry],
   });
   readonly expired = new Counter({
@@ -94,5 +113,34 @@ export class Metrics {
       },
     });
     collectDefaultMetrics({ register: this.registry });
+  }
+
+  watchDebugInfo(debugInfo: DebugInfo): void {
+    const { registry } = this;
+    new Gauge({
+      name: 'stackwell_debuginfo_bytes',
+      help: 'Bytes of debug files on disk.',
+      registers: [registry],
+      collect() {
+        this.set(debugInfo.bytes);
+      },
+    });
+    new Gauge({
+      name: 'stackwell_debuginfo_files',
+      help: 'Debug files on disk.',
+      registers: [registry],
+      collect() {
+        this.set(debugInfo.files);
+      },
+    });
+    new Counter({
+      name: 'stackwell_debuginfo_evicted_total',
+      help: 'Debug files deleted to make room, those that were not used for longest first.',
+      registers: [registry],
+      collect() {
+        this.reset();
+        this.inc(debugInfo.evicted);
+      },
+    });
   }
 }

@@ -9,6 +9,9 @@ import { openEmbeddedStore } from '../store/embedded/embedded-store.js';
 import type { Store } from '../store/store.js';
 import { buildApp } from './app.js';
 import type { Log } from './context.js';
+import { DebugInfo } from './debuginfo/debug-info.js';
+import { Debuginfod } from './debuginfo/debuginfod.js';
+import { LateNames } from './debuginfo/late-names.js';
 import { isLoopback } from './guard.js';
 import { InFlight } from './ingest/in-flight.js';
 import { Ingest } from './ingest/ingest.js';
@@ -71,8 +74,18 @@ async function listen(
   const writers = new Writers();
   const metrics = new Metrics({ store, inFlight, writers });
   const ingest = new Ingest(store, writers, { maxBytes: config.limits.profileBytes }, maxAge, metrics);
-  const query = new Query(store, config.limits, metrics);
-  const app = await buildApp({ config, store, inFlight, ingest, query, metrics, log }, { remote });
+  const debugInfo = await DebugInfo.open(store.debugFiles, config.debuginfo);
+  metrics.watchDebugInfo(debugInfo);
+  const debuginfod =
+    config.debuginfod.urls.length === 0
+      ? null
+      : new Debuginfod(config.debuginfod, debugInfo, log, result => metrics.debuginfod.inc({ result }));
+  const late = new LateNames(debugInfo, debuginfod, (result, places) =>
+    metrics.latePlaces.inc({ result }, places),
+  );
+  const query = new Query(store, config.limits, metrics, late);
+  const context = { config, store, inFlight, ingest, query, debugInfo, metrics, log };
+  const app = await buildApp(context, { remote });
   try {
     await app.listen({ host, port });
   } catch (error) {
@@ -113,6 +126,8 @@ async function listen(
       closing ??= (async () => {
         clearInterval(timer);
         await closeApp(app);
+        await debuginfod?.close();
+        await late.close();
         await expiring;
         await store.close();
       })();

@@ -100,6 +100,51 @@ export interface StoreStats {
   oldest: number | null;
 }
 
+/** What debug information has, best first: lines and inlined calls, all functions, what others may call, nothing. */
+export const DEBUG_KINDS = ['dwarf', 'symtab', 'dynsym', 'none'] as const;
+export type DebugKind = (typeof DEBUG_KINDS)[number];
+
+/** The file that runs, or what was split from it. */
+export type DebugRole = 'executable' | 'debug';
+
+/** Debug information that was sent or fetched; at most one for each build id and role. */
+export interface DebugFile {
+  /** Lower-case hex. */
+  buildId: string;
+  role: DebugRole;
+  kind: DebugKind;
+  /** Of the content; lower-case hex. */
+  sha256: string;
+  size: number;
+  origin: 'upload' | 'debuginfod';
+  /** Unix milliseconds. */
+  added: number;
+  /** When it last gave names, or was added. */
+  used: number;
+}
+
+/** Content that has arrived and that nobody sees yet. Ends with `keep` or `discard`. */
+export interface StagedFile {
+  size: number;
+  sha256: string;
+  /** A descriptor for reading; the caller closes it. */
+  open(): Promise<number>;
+  /** Resolves when it is on disk, in place of what had the same build id and role. */
+  keep(about: Omit<DebugFile, 'size' | 'sha256'>): Promise<void>;
+  discard(): Promise<void>;
+}
+
+/** Files are large and few: they are read by descriptor, whatever they are kept in. */
+export interface DebugFiles {
+  /** @throws SW_DEBUGINFO_TOO_LARGE past `maxBytes`, SW_DISK_FULL, or what `content` throws; nothing is left then. */
+  stage(content: AsyncIterable<Uint8Array>, maxBytes: number): Promise<StagedFile>;
+  /** A descriptor for reading, which the caller closes; null when it is gone. */
+  open(file: DebugFile): Promise<number | null>;
+  list(): Promise<DebugFile[]>;
+  touch(files: DebugFile[], now: number): Promise<void>;
+  delete(file: DebugFile): Promise<void>;
+}
+
 /**
  * Errors: SW_DISK_FULL and SW_STORE_UNAVAILABLE are worth trying again and leave nothing half written; SW_STORE_DAMAGED is
  * not. SW_SEGMENT_UNKNOWN: a profile names a segment that is not there; write its symbols again.
@@ -126,5 +171,6 @@ export interface Store {
   /** Deletes what is past its retention; resolves to what went. `bytes` is by how much the disk use shrank. */
   expire(retention: Retention, now: number): Promise<{ profiles: number; segments: number; bytes: number }>;
   stats(): Promise<StoreStats>;
+  readonly debugFiles: DebugFiles;
   close(): Promise<void>;
 }

@@ -289,7 +289,10 @@ fn supplement_name(build_id: &[u8]) -> String {
 fn describe(elf: &Elf, out: &mut Vec<u8>) {
     let (link, crc) = elf.headers.debug_link.as_ref().map_or((&[][..], 0), |(name, crc)| (name, *crc));
     let (path, id) = elf.supplement().map_or((&[][..], &[][..]), |(path, id)| (path, id));
-    put(out, [u32::from(elf.headers.has_dwarf), crc].into_iter());
+    let headers = &elf.headers;
+    let flags = [headers.has_dwarf, headers.has_symtab, headers.has_dynsym, headers.has_code];
+    let flags = flags.iter().rev().fold(0, |bits, flag| bits << 1 | u32::from(*flag));
+    put(out, [flags, crc].into_iter());
     for bytes in [&elf.headers.build_id[..], link, path, id] {
         put(out, [bytes.len() as u32].into_iter());
         out.extend_from_slice(bytes);

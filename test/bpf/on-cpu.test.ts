@@ -139,6 +139,8 @@ test('full counts: what is there goes on counting, the rest is counted as lost, 
   // Over the same time, a scope of one process with room for all gives as much as a scope without.
   const roomy = open(onCpu(997), { scope: { kind: 'processes', pids: [pid] } });
   const tight = open(onCpu(997), { scope: { kind: 'processes', pids: [pid] }, maxSamples: 1 });
+  // One was attached a moment before the other.
+  await Promise.all([roomy.drain(), tight.drain()]);
   await sleep(1500);
   const [a, b] = await Promise.all([roomy.drain(), tight.drain()]);
   const lost = b.lost.counts_full;

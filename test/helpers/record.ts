@@ -3,15 +3,7 @@
 import path from 'node:path';
 import { expect } from 'vitest';
 import { type Decoded, readPprof } from './pprof.js';
-import {
-  bin,
-  bpfProgramsOf,
-  eventually,
-  type Finished,
-  type Running,
-  start,
-  temporaryFolder,
-} from './stackwell.js';
+import { bin, eventually, type Finished, type Running, start, temporaryFolder } from './stackwell.js';
 
 export interface Recording {
   profile: Decoded;
@@ -21,12 +13,12 @@ export interface Recording {
   path: string;
 }
 
-/** Starts a recording and resolves once its programs are attached, so that nothing that starts later is missed. */
+/** Starts a recording and resolves once it has begun, so that nothing that starts later is missed. */
 export async function startRecord(output: string, ...args: string[]): Promise<Running> {
   const running = start(bin, ['record', '--json', '-o', output, ...args]);
-  await eventually('BPF programs are attached', 30, () => {
+  await eventually('the recording has begun', 30, () => {
     if (!running.alive) throw new Error(`record ended: ${running.stderr}`);
-    return bpfProgramsOf(running.pid).length > 0 || null;
+    return running.stderr.includes('recording for') || null;
   });
   return running;
 }

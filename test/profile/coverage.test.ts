@@ -10,7 +10,9 @@ import { REASONS, STACK_ENDS } from '../../src/profile/types.js';
 const source = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 
 const count = fc.integer({ min: 0, max: 1e9 });
-const counts = fc.dictionary(fc.stringMatching(/^[a-z0-9_]{1,12}$/), count.filter(Boolean), { maxKeys: 6 });
+const counts = fc.dictionary(fc.stringMatching(/^[a-z][a-z0-9_]{0,11}$/), count.filter(Boolean), {
+  maxKeys: 6,
+});
 const coverage: fc.Arbitrary<Coverage> = fc.record({
   samples: count,
   complete: count,
@@ -41,7 +43,7 @@ describe('comments', () => {
   it('of others say nothing', () => {
     const texts = ['', 'samples 5', 'stackwell.samples', 'stackwell.samples x', 'stackwell.samples -1'];
     texts.push('stackwell.samples 1e300', 'stackwell.incomplete. 4', 'stackwell.incomplete.A 4');
-    texts.push('stackwell.toString 4', 'stackwell.reason no_symbols 1,2');
+    texts.push('stackwell.lost.__proto__ 4', 'stackwell.toString 4', 'stackwell.reason no_symbols 1,2');
     expect(readComments(texts)).toEqual({ ...noCoverage(), clock: '' });
     expect(readComments(['stackwell.lost.constructor 4', 'stackwell.lost.constructor 3']).lost).toEqual({
       constructor: 7,

@@ -38,6 +38,7 @@ function columns(tree: Tree): FlameGraph {
       file: list.map((_, row) => (row % 2 ? `/src/<${row}>&.c` : '')),
       module: list.map((_, row) => ['', 'app', '[kernel.kallsyms]'][row % 3]!),
       reason: list.map((_, row) => (row % 5 === 4 ? 'no_symbols' : '')),
+      buildId: list.map(() => ''),
     },
     depth: Uint16Array.from(rows, row => row.depth),
     start: Float64Array.from(rows, row => row.start),

@@ -1,8 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // What every store must do, whatever is behind it. A store's own test file calls this with its factory.
+
+import { createHash } from 'node:crypto';
+import { closeSync, readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { noCoverage } from '../../src/profile/coverage.js';
-import type { ProfileRecord, Segment, Selection, Store } from '../../src/store/store.js';
+import type {
+  DebugFile,
+  ProfileRecord,
+  Segment,
+  Selection,
+  StagedFile,
+  Store,
+} from '../../src/store/store.js';
 
 export interface StoreFactory {
   /** An empty store. */
@@ -44,6 +54,34 @@ export function profile(over: Partial<ProfileRecord> = {}): ProfileRecord {
     stats: { ...noCoverage(), clock: '' },
     ...over,
   };
+}
+
+export function debugFile(over: Partial<DebugFile> = {}): Omit<DebugFile, 'size' | 'sha256'> {
+  return {
+    buildId: 'aabbccdd00112233',
+    role: 'debug',
+    kind: 'dwarf',
+    origin: 'upload',
+    added: NOON,
+    used: NOON,
+    ...over,
+  };
+}
+
+export async function* chunks(...parts: (string | Error)[]): AsyncGenerator<Uint8Array> {
+  for (const part of parts) {
+    if (part instanceof Error) throw part;
+    yield Buffer.from(part);
+  }
+}
+
+/** What a descriptor reads; it is closed. */
+export function contentOf(descriptor: number): string {
+  try {
+    return readFileSync(descriptor, 'utf8');
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 export const ALL: Selection = { matchers: [], from: 0, until: Date.UTC(2100, 0) };
@@ -398,6 +436,92 @@ export function storeContract(name: string, factory: StoreFactory): void {
       }
       expect((await expiry).profiles).toBe(3000);
       expect(await collect(store)).toHaveLength(stored);
+    });
+
+    describe('debug files', () => {
+      const keep = async (content: string, over: Partial<DebugFile> = {}): Promise<StagedFile> => {
+        const staged = await store.debugFiles.stage(chunks(content), 1000);
+        await staged.keep(debugFile(over));
+        return staged;
+      };
+
+      it('are seen when they are kept, whole and with their hash, also after a restart', async () => {
+        await open();
+        const staged = await store.debugFiles.stage(chunks('one ', '', 'two'), 7);
+        expect(staged).toMatchObject({
+          size: 7,
+          sha256: createHash('sha256').update('one two').digest('hex'),
+        });
+        expect(contentOf(await staged.open())).toBe('one two');
+        expect(await store.debugFiles.list()).toEqual([]);
+        await staged.keep(debugFile());
+        const kept = { ...debugFile(), size: 7, sha256: staged.sha256 };
+        for (const again of [false, true]) {
+          if (again) {
+            await store.close();
+            store = await factory.reopen();
+          }
+          expect(await store.debugFiles.list()).toEqual([kept]);
+          expect(contentOf((await store.debugFiles.open(kept))!)).toBe('one two');
+        }
+      });
+
+      it('take the place of what had the same build id and role', async () => {
+        await open();
+        await keep('old');
+        await keep('code', { role: 'executable', kind: 'dynsym' });
+        const [old] = await store.debugFiles.list();
+        await keep('new', { kind: 'symtab', used: NOON + 1 });
+        const files = await store.debugFiles.list();
+        expect(files.map(({ role, kind, used }) => [role, kind, used])).toEqual([
+          ['debug', 'symtab', NOON + 1],
+          ['executable', 'dynsym', NOON],
+        ]);
+        expect(contentOf((await store.debugFiles.open(files[0]!))!)).toBe('new');
+        expect(await store.debugFiles.open(old!)).toBeNull();
+        // The same content again is there still.
+        await keep('new');
+        expect(contentOf((await store.debugFiles.open(files[0]!))!)).toBe('new');
+      });
+
+      it('are not there when they are too large, broken off, or discarded', async () => {
+        await open();
+        await expect(store.debugFiles.stage(chunks('12345', '6'), 5)).rejects.toMatchObject({
+          code: 'SW_DEBUGINFO_TOO_LARGE',
+        });
+        await expect(store.debugFiles.stage(chunks('1', new Error('gone')), 5)).rejects.toThrow('gone');
+        const staged = await store.debugFiles.stage(chunks('12345'), 5);
+        await staged.discard();
+        await expect(staged.open()).rejects.toThrow();
+        expect(await store.debugFiles.list()).toEqual([]);
+      });
+
+      it('are touched and deleted', async () => {
+        await open();
+        await keep('one');
+        await keep('two', { buildId: '0011223344556677', role: 'executable' });
+        const files = await store.debugFiles.list();
+        expect(files.map(({ buildId }) => buildId)).toEqual(['0011223344556677', 'aabbccdd00112233']);
+        await store.debugFiles.touch([files[1]!], NOON + 5);
+        expect((await store.debugFiles.list()).map(({ used }) => used)).toEqual([NOON, NOON + 5]);
+        // Another file by now: what was meant is gone.
+        await store.debugFiles.delete({ ...files[0]!, sha256: '0'.repeat(64) });
+        expect(await store.debugFiles.list()).toHaveLength(2);
+        await store.debugFiles.delete(files[0]!);
+        await store.debugFiles.delete(files[0]!);
+        expect((await store.debugFiles.list()).map(({ buildId }) => buildId)).toEqual(['aabbccdd00112233']);
+        expect(await store.debugFiles.open(files[0]!)).toBeNull();
+      });
+
+      it('have no name that a caller chose', async () => {
+        await open();
+        for (const buildId of ['../../../../tmp/x', 'AABBCCDD', 'aabbccdd/..', '']) {
+          const staged = await store.debugFiles.stage(chunks('x'), 5);
+          await expect(staged.keep(debugFile({ buildId }))).rejects.toThrow();
+          await staged.discard();
+        }
+        expect(await store.debugFiles.list()).toEqual([]);
+      });
     });
   });
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { SymbolsBuilder } from '../../src/agent/profiling/symbolizer/builder.js';
-import { LocationCache } from '../../src/agent/profiling/symbolizer/cache.js';
 import { debugPaths, isBaseName, supplementPaths } from '../../src/agent/profiling/symbolizer/places.js';
+import { SymbolsBuilder } from '../../src/symbolizer/builder.js';
+import { LocationCache } from '../../src/symbolizer/cache.js';
 import { type Frame, framesOf } from './fixtures.js';
 
 /** What an address is called: anything, as long as it depends on both. */

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tables of files, and look-ups in them as the unwinder does them, for tests.
-import { Opener } from '../../src/agent/profiling/symbolizer/opener.js';
-import { Reader } from '../../src/agent/profiling/symbolizer/reader.js';
-import { FileTable, type SourceFile } from '../../src/agent/profiling/symbolizer/source-file.js';
-import { describeTable, type UnwindTable } from '../../src/agent/profiling/symbolizer/unwind-table.js';
+import { Opener } from '../../src/symbolizer/opener.js';
+import { Reader } from '../../src/symbolizer/reader.js';
+import { FileTable, type SourceFile } from '../../src/symbolizer/source-file.js';
+import { describeTable, type UnwindTable } from '../../src/symbolizer/unwind-table.js';
 import { BINARY } from './fixtures.js';
 
 const MiB = 2 ** 20;

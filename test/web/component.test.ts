@@ -6,7 +6,7 @@ import { gzipSync } from 'node:zlib';
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { type Browser, buildPage, launch } from './browser.js';
-import { bigTree } from './fixture-data.js';
+import { BUILD_ID, bigTree } from './fixture-data.js';
 import { type FixtureServer, STATS, startFixtureServer } from './fixture-server.js';
 
 let server: FixtureServer;
@@ -61,6 +61,23 @@ test('keys move through the frames, and say where they are', async () => {
   await page.keyboard.press('Escape');
   await expect.poll(() => parameter(page, 'zoom')).toBeNull();
   expect(problems).toEqual([]);
+});
+
+test('a frame without a name is shown by its file, the place in it, and the build', async () => {
+  const { page } = await visit('/?live=0&find=libvendor');
+  const name = page.getByRole('button', { name: 'libvendor.so.3+0x4f2a0' });
+  expect((await name.getAttribute('title'))!.split('\n')).toEqual([
+    'libvendor.so.3+0x4f2a0',
+    'libvendor.so.3',
+    expect.stringMatching(/^no name: /),
+    `build ID ${BUILD_ID}`,
+  ]);
+  await page.getByPlaceholder(/^Search/).press('Enter');
+  expect(await focused(page)).toMatch(
+    new RegExp(
+      `^libvendor\\.so\\.3\\+0x4f2a0 libvendor\\.so\\.3 \\(no_symbols\\) build ID ${BUILD_ID} · total`,
+    ),
+  );
 });
 
 test('wheel and drag move what is in view, and the address follows', async () => {

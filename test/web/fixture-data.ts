@@ -21,7 +21,7 @@ export interface Sample {
 
 export interface Tree {
   sum: number;
-  functions: { name: string[]; file: string[]; module: string[]; reason: string[] };
+  functions: { name: string[]; file: string[]; module: string[]; reason: string[]; buildId: string[] };
   depth: number[];
   start: number[];
   total: number[];
@@ -38,6 +38,9 @@ export function random(seed: number): () => number {
     return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
   };
 }
+
+/** Of every file with a frame that has no name. */
+export const BUILD_ID = 'c0ffee'.repeat(6);
 
 /** Every frame that a stack can name. */
 export const FRAMES: Frame[] = [];
@@ -442,7 +445,7 @@ export function treeOf(samples: Sample[]): Tree {
   }
   const tree: Tree = {
     sum: root.total,
-    functions: { name: ['total'], file: [''], module: [''], reason: [''] },
+    functions: { name: ['total'], file: [''], module: [''], reason: [''], buildId: [''] },
     depth: [],
     start: [],
     total: [],
@@ -458,6 +461,7 @@ export function treeOf(samples: Sample[]): Tree {
       tree.functions.file.push(f.file);
       tree.functions.module.push(f.module);
       tree.functions.reason.push(f.reason);
+      tree.functions.buildId.push(f.reason === 'no_symbols' ? BUILD_ID : '');
       index.set(node.fn, fn);
     }
     tree.depth.push(depth);
@@ -480,7 +484,7 @@ export function bigTree(nodes: number, seed = 7): Tree {
   const rng = random(seed);
   const tree: Tree = {
     sum: 0,
-    functions: { name: ['total'], file: [''], module: [''], reason: [''] },
+    functions: { name: ['total'], file: [''], module: [''], reason: [''], buildId: [''] },
     depth: [],
     start: [],
     total: [],
@@ -495,6 +499,7 @@ export function bigTree(nodes: number, seed = 7): Tree {
     tree.functions.module.push(modules[i % modules.length]!);
     tree.functions.file.push(`/src/component_${i % 300}.cc`);
     tree.functions.reason.push(i % 53 === 0 ? 'no_symbols' : '');
+    tree.functions.buildId.push(i % 53 === 0 ? BUILD_ID : '');
   }
   const visit = (depth: number, start: number, total: number, budget: number) => {
     tree.depth.push(depth);

@@ -233,6 +233,7 @@ function answer(path: string, search: URLSearchParams, mode: FixtureServer['mode
         file: pick(tree.functions.file),
         module: pick(tree.functions.module),
         reason: pick(tree.functions.reason),
+        buildId: pick(tree.functions.buildId),
       },
       self: kept.map(i => self[i]!),
       total: kept.map(i => total[i]!),

@@ -20,6 +20,7 @@ function randomTree(seed: number, nodes: number, functions: number): Tree {
       file: names.map(() => ''),
       module: names.map((_, i) => `m${i % 3}`),
       reason: names.map(() => ''),
+      buildId: names.map(() => ''),
     },
     depth: [],
     start: [],

@@ -72,6 +72,7 @@ describe('colour', () => {
       file: ['', '', ''],
       module: ['m', 'm', 'm'],
       reason: ['', 'no_symbols', ''],
+      buildId: ['', 'c0ffee00', ''],
     };
     const { kind, shade } = looksOf(functions);
     expect(DARK.frame[kind[1]! * SHADES + shade[1]!]).toMatch(/ 0 \d/);

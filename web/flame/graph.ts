@@ -6,6 +6,8 @@ export interface Functions {
   file: string[];
   module: string[];
   reason: string[];
+  /** Of its file, when it has no name. */
+  buildId: string[];
 }
 
 /** The columns as the API sends them: preorder, row 0 is the root. */

@@ -26,7 +26,7 @@ function Tooltip() {
   if (data === null || row < 0 || row >= data.graph.rows) return null;
   const { graph } = data;
   const fn = graph.fn[row]!;
-  const { name, file, module, reason } = graph.functions;
+  const { name, file, module, reason, buildId } = graph.functions;
   const { root } = view.value;
   const whole = graph.total[0]!;
   const line = (label: string, value: number) => (
@@ -52,6 +52,7 @@ function Tooltip() {
           no name ({reason[fn]}): {reasonText(reason[fn]!)}
         </div>
       )}
+      {buildId[fn] !== '' && <div class="tooltip-place">build ID {buildId[fn]}</div>}
       <table>
         <thead>
           <tr>
@@ -78,7 +79,7 @@ function FocusLine() {
   const row = focus.value >= 0 && focus.value < data.graph.rows ? focus.value : root;
   const { graph } = data;
   const fn = graph.fn[row]!;
-  const { name, module, reason } = graph.functions;
+  const { name, module, reason, buildId } = graph.functions;
   const unit = measure.value.unit;
   return (
     <div class="focus-line">
@@ -91,7 +92,11 @@ function FocusLine() {
         ) : (
           <>
             <span class="strong">{name[fn]}</span>
-            <span class="faint"> {reason[fn] === '' ? module[fn] : `${module[fn]} (${reason[fn]})`}</span>
+            <span class="faint">
+              {' '}
+              {reason[fn] === '' ? module[fn] : `${module[fn]} (${reason[fn]})`}
+              {buildId[fn] !== '' && ` build ID ${buildId[fn]}`}
+            </span>
             {' · '}total {formatValue(graph.total[row]!, unit)},{' '}
             {formatShare(graph.total[row]!, graph.total[0]!)}
             {' · '}self {formatValue(graph.self[row]!, unit)},{' '}

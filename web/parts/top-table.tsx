@@ -73,9 +73,16 @@ function Row({ index, at, of }: { index: number; at: number; of: FunctionTable }
   const module = functions.module[index]!;
   const file = functions.file[index]!;
   const reason = functions.reason[index]!;
+  const buildId = functions.buildId[index]!;
   const palette = dark.value ? DARK : LIGHT;
   const on = state.value.find === name && !state.value.regex;
-  const full = [name, module, file, reason === '' ? '' : `no name: ${reasonText(reason)}`];
+  const full = [
+    name,
+    module,
+    file,
+    reason === '' ? '' : `no name: ${reasonText(reason)}`,
+    buildId === '' ? '' : `build ID ${buildId}`,
+  ];
   return (
     <tr class={on ? 'on' : ''} aria-rowindex={at + 2}>
       <td class="fn">

@@ -3,7 +3,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { clockComment, coverageComments } from '../../profile/comments.js';
+import { clockComment, coverageComments, lateComments } from '../../profile/comments.js';
 import { parseType } from '../../profile/types.js';
 import type { Context } from '../context.js';
 import { sendText } from '../json.js';
@@ -53,6 +53,7 @@ export function pprofRoutes(fastify: FastifyInstance, context: Context): void {
             comments: [
               ...merged.stats.clocks.map(clockComment),
               ...coverageComments(merged.stats),
+              ...lateComments(merged.stats.late),
               ...merged.warnings.map(warning => `stackwell.warning ${warning}`),
             ],
             sampleLabels,

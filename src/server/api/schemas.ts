@@ -23,6 +23,7 @@ const functions = z.object({
   file: z.array(z.string()),
   module: z.array(z.string()),
   reason: z.array(z.string()).describe('why it has no name; empty when it has one'),
+  buildId: z.array(z.string()).describe('of its file, when it has no name'),
 });
 const counts = z.record(z.string(), z.int());
 const stats = z
@@ -33,6 +34,7 @@ const stats = z
     truncated: z.int().describe('of them, with one that was cut because it is too deep'),
     frames: z.int().describe('each as often as it was sampled'),
     named: z.int().describe('of them, with a name'),
+    late: counts.describe('of them, without one when they were recorded, by the reason they had'),
     unresolved: counts.describe('of them, without one, by reason'),
     lost: counts.describe('samples that could not be taken, by cause; of whole hosts'),
     clocks: z.array(z.string()).describe('what drove the samples'),

@@ -36,6 +36,7 @@ function rank({ sum, functions, self, total }: TopColumns, limit: number): Ranke
       file: take(functions.file),
       module: take(functions.module),
       reason: take(functions.reason),
+      buildId: take(functions.buildId),
     },
     self: Array.from(rows, row => self[row]!),
     total: Array.from(rows, row => total[row]!),

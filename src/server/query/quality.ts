@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // What was lost, cut or not named in the profiles that an answer is made of.
+import type { Weights } from '#native/profile';
 import { addCount, addCoverage, type Coverage, noCoverage } from '../../profile/coverage.js';
 import { labelOf } from '../../profile/labels.js';
 import type { ProfileRecord } from '../../store/store.js';
 
 export interface Stats extends Coverage {
+  /** Of `named`, those that had no name when they were recorded, by the reason they had. */
+  late: Record<string, number>;
   clocks: string[];
 }
 
@@ -44,6 +47,25 @@ export class Quality {
 
   finish(): Stats {
     this.#closeWindow();
-    return { ...this.#coverage, clocks: [...this.#clocks].sort() };
+    return { ...this.#coverage, late: {}, clocks: [...this.#clocks].sort() };
   }
+}
+
+/**
+ * Counts what was named late. Profiles tell how many samples' frames had no name, but rows have only values; so of each
+ * reason that share of the count moves which the named frames have of the values. It is exact where every sample has
+ * the same value (on-CPU), else an estimate (off-CPU, by time).
+ */
+export function nameLate(stats: Stats, weights: Weights): void {
+  weights.reason.forEach((reason, row) => {
+    const all = weights.all[row]!;
+    if (!Object.hasOwn(stats.unresolved, reason) || all === 0) return;
+    const count = stats.unresolved[reason]!;
+    const named = Math.round((count * weights.named[row]!) / all);
+    if (named === 0) return;
+    stats.late[reason] = named;
+    stats.named += named;
+    if (named === count) delete stats.unresolved[reason];
+    else stats.unresolved[reason] = count - named;
+  });
 }

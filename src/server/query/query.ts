@@ -2,10 +2,12 @@
 // Questions that need rows: bounded in number, and answered once where several ask the same at the same time.
 import type { ServerConfig } from '../../config/config.js';
 import type { Store } from '../../store/store.js';
+import type { LateNames } from '../debuginfo/late-names.js';
 import { Gate } from '../gate.js';
 import type { Metrics } from '../metrics.js';
 import { SingleFlight } from '../single-flight.js';
 import { type Merged, merge } from './merge.js';
+import { nameLate } from './quality.js';
 import type { Question } from './question.js';
 import { Segments } from './segments.js';
 import { type Timeline, timeline } from './timeline.js';
@@ -24,6 +26,8 @@ export class Query {
     store: Store,
     limits: ServerConfig['limits'],
     private readonly metrics: Metrics,
+    /** Null: names are as they were recorded. */
+    private readonly late: LateNames | null = null,
   ) {
     this.#sources = { store, segments: new Segments(store), maxProfiles: limits.queryProfiles };
   }
@@ -35,9 +39,19 @@ export class Query {
       this.#gate.run(async () => {
         const merged = await merge(this.#sources, question, groupBy);
         this.metrics.queryProfiles.inc(merged.profiles);
+        await this.#nameLate(merged);
         return merged;
       }),
     );
+  }
+
+  async #nameLate({ merger, groups, stats, warnings }: Merged): Promise<void> {
+    const named = await this.late?.name(merger);
+    if (!named) return;
+    nameLate(stats, named.weights);
+    warnings.push(...named.warnings);
+    // The groups have parts of the same: their names are cached, and what is missing was said.
+    for (const group of groups) await this.late?.name(group.merger);
   }
 
   /** What `render` makes of the merge; shared by all who ask for the same. `what` names it, with its parameters. */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { resolve } from 'node:path';
-import type { LabelNames, LabelValues, Series, Store, StoreStats } from '../store.js';
+import type { DebugFiles, LabelNames, LabelValues, Series, Store, StoreStats } from '../store.js';
 import { Channel } from './channel.js';
+import { openDebugFiles } from './debug-files.js';
 import { type RecordBatch, toRecords } from './select.js';
 
 /**
@@ -13,8 +14,10 @@ export async function openEmbeddedStore(folder: string): Promise<Store> {
   const data = { folder: resolve(folder) };
   const writer = new Channel('writer', data);
   const reader = new Channel('reader', data);
+  let debugFiles: DebugFiles;
   try {
     await writer.call('open', null);
+    debugFiles = await openDebugFiles(data.folder, writer);
   } catch (error) {
     await writer.close();
     throw error;
@@ -65,6 +68,8 @@ export async function openEmbeddedStore(folder: string): Promise<Store> {
     },
 
     stats: () => reader.call<StoreStats>('stats', null),
+
+    debugFiles,
 
     async close() {
       await reader.close();

@@ -49,6 +49,20 @@ const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (series, name, value)
   ) WITHOUT ROWID;
   `,
+  `
+  -- The files themselves are beside this one, in debuginfo/.
+  CREATE TABLE debug_files (
+    build_id TEXT NOT NULL,
+    role TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    origin TEXT NOT NULL,
+    added INTEGER NOT NULL,
+    used INTEGER NOT NULL,
+    PRIMARY KEY (build_id, role)
+  ) WITHOUT ROWID;
+  `,
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

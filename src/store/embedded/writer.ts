@@ -4,9 +4,10 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import type { StackwellError } from '../../errors.js';
-import type { Retention } from '../store.js';
+import type { DebugFile, Retention } from '../store.js';
 import { Appender, type Batch } from './append.js';
 import { serve, workerOptions } from './channel.js';
+import { deleteDebugFile, listDebugFiles, putDebugFile, touchDebugFiles } from './debug-table.js';
 import { expire } from './expire.js';
 import { openError, storeError } from './failure.js';
 import { FILE_NAME, LOCK_NAME, migrate, prepareWriter } from './schema.js';
@@ -111,6 +112,15 @@ class Writer {
     return expire(this.#db, join(folder, FILE_NAME), retention, now, () => this.#appender.reset());
   }
 
+  /** One statement or transaction each: synced when it returns. */
+  debugFiles(method: string, argument: unknown): DebugFile[] | null {
+    if (method === 'listDebugFiles') return listDebugFiles(this.#db);
+    if (method === 'putDebugFile') putDebugFile(this.#db, argument as DebugFile);
+    else if (method === 'deleteDebugFile') deleteDebugFile(this.#db, argument as DebugFile);
+    else touchDebugFiles(this.#db, argument as { files: DebugFile[]; now: number });
+    return null;
+  }
+
   close(): void {
     while (this.#queue.length > 0) this.#commit();
     // Closing the last connection copies the WAL into the file and removes it.
@@ -134,6 +144,8 @@ serve(
     writer ??= new Writer();
     if (method === 'append') return writer.append(argument as Batch);
     if (method === 'expire') return writer.expire(argument as { retention: Retention; now: number });
+    if (method.endsWith('DebugFile') || method.endsWith('DebugFiles'))
+      return writer.debugFiles(method, argument);
     writer.close();
     writer = null;
     return null;

@@ -3,12 +3,12 @@
 import { existsSync } from 'node:fs';
 import type { Opened } from '#native/descriptors';
 import type { Reason } from '../../../profile/types.js';
+import { closeDescriptor, type Opener } from '../../../symbolizer/opener.js';
+import type { FileDescription } from '../../../symbolizer/protocol.js';
+import type { Reader } from '../../../symbolizer/reader.js';
+import type { FileTable, SourceFile } from '../../../symbolizer/source-file.js';
 import type { SymbolInput } from '../symbols.js';
-import { closeDescriptor, type Opener } from './opener.js';
 import { debugPaths, type Place, places, supplementPaths } from './places.js';
-import type { FileDescription } from './protocol.js';
-import type { Reader } from './reader.js';
-import type { FileTable, SourceFile } from './source-file.js';
 
 export interface ElfOptions {
   maxFileBytes: number;

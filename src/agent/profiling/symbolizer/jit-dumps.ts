@@ -2,8 +2,8 @@
 // Jitdump files: where a JIT compiler tells perf what its code is, with lines (Node.js --perf-prof, CPython -X perf_jit,
 // a JVM with an agent, …).
 import type { Opened } from '#native/descriptors';
+import { closeDescriptor, type Opener } from '../../../symbolizer/opener.js';
 import { readBounded } from '../../procfs/file.js';
-import { closeDescriptor, type Opener } from './opener.js';
 
 /** Of /proc/PID/maps: ten thousand mappings. A marker behind them is not found. */
 const MAX_MAPS = 1024 * 1024;

@@ -2,9 +2,9 @@
 // Kernel names. The kernel's own text never changes; modules and BPF programs come and go, so what is outside of it
 // is only believed for some time.
 import { closeSync, openSync } from 'node:fs';
-import type { LookupAnswer } from './protocol.js';
-import type { Reader } from './reader.js';
-import type { FileTable } from './source-file.js';
+import type { LookupAnswer } from '../../../symbolizer/protocol.js';
+import type { Reader } from '../../../symbolizer/reader.js';
+import type { FileTable } from '../../../symbolizer/source-file.js';
 
 /** Reading 200,000 names takes some 50 ms of CPU. */
 const OUTSIDE_MS = 300_000;

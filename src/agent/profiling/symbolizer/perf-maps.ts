@@ -2,7 +2,7 @@
 // Perf maps: where runtimes say what their compiled code is (Node.js --perf-basic-prof, .NET, a JVM on request, …).
 import { readFile } from 'node:fs/promises';
 import type { Opened } from '#native/descriptors';
-import { closeDescriptor, type Opener } from './opener.js';
+import { closeDescriptor, type Opener } from '../../../symbolizer/opener.js';
 
 /**
  * Opens `/tmp/perf-PID.map` as the process sees it: in its root, with the id that it has in its own namespace. Null

@@ -2,8 +2,8 @@
 // Where a mapped file, and its debug information, can be found.
 import { posix } from 'node:path';
 import type { Opened } from '#native/descriptors';
+import type { Opener } from '../../../symbolizer/opener.js';
 import type { SymbolInput } from '../symbols.js';
-import type { Opener } from './opener.js';
 
 /** A file that may be the one that was mapped. */
 export interface Place {

@@ -1,22 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // Names for the locations of a drain: from the cache, else from the child.
 import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import type { WantedTables } from '#native/bpf';
 import type { Reason } from '../../../profile/types.js';
+import { SymbolsBuilder } from '../../../symbolizer/builder.js';
+import { LocationCache } from '../../../symbolizer/cache.js';
+import { ChildDied, symbolizerPath } from '../../../symbolizer/child.js';
+import { closeDescriptor, Opener } from '../../../symbolizer/opener.js';
+import { KERNEL_BASE, type LookupAnswer, MAX_ADDRESSES } from '../../../symbolizer/protocol.js';
+import { Reader } from '../../../symbolizer/reader.js';
+import { FileTable, type SourceFile } from '../../../symbolizer/source-file.js';
+import { blocksOf } from '../../../symbolizer/unwind-table.js';
 import type { SymbolInput, SymbolSource, Symbols, UnwindTable } from '../symbols.js';
-import { SymbolsBuilder } from './builder.js';
-import { LocationCache } from './cache.js';
-import { ChildDied } from './child.js';
 import { ElfFiles } from './elf-files.js';
 import { openJitDump } from './jit-dumps.js';
 import { Kernel } from './kernel.js';
-import { closeDescriptor, Opener } from './opener.js';
 import { openPerfMap } from './perf-maps.js';
-import { KERNEL_BASE, type LookupAnswer, MAX_ADDRESSES } from './protocol.js';
-import { Reader } from './reader.js';
-import { FileTable, type SourceFile } from './source-file.js';
-import { blocksOf } from './unwind-table.js';
 import { openVdso } from './vdso.js';
 
 export interface SymbolizerOptions {
@@ -74,7 +73,7 @@ export class Symbolizer implements SymbolSource {
     this.#table = new FileTable({ files: maxFiles, bytes: options.maxMappedBytes ?? 16 * 1024 * MiB });
     const timeoutMs = options.timeoutMs ?? 2000;
     this.#reader = new Reader(this.#table, {
-      path: options.path ?? defaultPath(),
+      path: options.path ?? symbolizerPath(),
       memoryBytes: options.memoryBytes ?? 512 * MiB,
       residentBytes: options.residentBytes ?? 40 * MiB,
       // A file, its debug file and a supplement, each once in the table and once in blazesym's cache; and some.
@@ -395,11 +394,6 @@ export class Symbolizer implements SymbolSource {
 /** `Symbolizer.start` for those who need no more than a SymbolSource. */
 export function startSymbolizer(options: SymbolizerOptions = {}): Promise<SymbolSource> {
   return Symbolizer.start(options);
-}
-
-function defaultPath(): string {
-  // From src/… when run from source, from dist/… when compiled: the same depth.
-  return fileURLToPath(new URL('../../../../build/stackwell-symbolizer', import.meta.url));
 }
 
 function add(group: Group, row: number, address: number, mapping: number): void {

@@ -58,6 +58,10 @@ export interface FileDescription {
   /** Hex. */
   buildId: string;
   hasDwarf: boolean;
+  hasSymtab: boolean;
+  hasDynsym: boolean;
+  /** Its code is in it: it is not a debug file. */
+  hasCode: boolean;
   /** File name in `.gnu_debuglink`, '' if there is none. */
   debugLink: string;
   /** Path in `.gnu_debugaltlink`, '' if there is none, and the build id of what it names. */
@@ -67,7 +71,7 @@ export interface FileDescription {
 
 export function decodeDescription(payload: Uint8Array): FileDescription {
   const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
-  const hasDwarf = bytes.readUInt32LE(0) !== 0;
+  const flags = bytes.readUInt32LE(0);
   let at = 8; // The checksum is checked by the child.
   const next = (encoding: 'hex' | 'utf8'): string => {
     const length = bytes.readUInt32LE(at);
@@ -75,7 +79,10 @@ export function decodeDescription(payload: Uint8Array): FileDescription {
     return bytes.toString(encoding, at - length, at);
   };
   return {
-    hasDwarf,
+    hasDwarf: (flags & 1) !== 0,
+    hasSymtab: (flags & 2) !== 0,
+    hasDynsym: (flags & 4) !== 0,
+    hasCode: (flags & 8) !== 0,
     buildId: next('hex'),
     debugLink: next('utf8'),
     supplement: next('utf8'),

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Puts the answer to one batch together: rows come in any order, columns go out in theirs.
-import { REASONS, type Reason } from '../../../profile/types.js';
-import type { Symbols } from '../symbols.js';
+import { REASONS, type Reason } from '../profile/types.js';
 import { FRAME_WORDS, type Generation } from './cache.js';
+import type { Symbols } from './symbols.js';
 
 let builders = 0;
 

@@ -2,8 +2,9 @@
 // One run of the symbolizer child: start, ask, watch, end.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { sendDescriptor, socketPair } from '#native/descriptors';
-import { StackwellError } from '../../../errors.js';
+import { StackwellError } from '../errors.js';
 import { ANSWER_HEADER, encodeQuestion, HELLO, MAX_ANSWER } from './protocol.js';
 
 /** How a child ended while it was asked: over time, by its own fault, or killed from outside (perhaps innocent). */
@@ -33,6 +34,12 @@ export interface ChildOptions {
   memoryBytes: number;
   /** Descriptors that the child may hold. */
   descriptors: number;
+}
+
+/** The program of this checkout. */
+export function symbolizerPath(): string {
+  // From src/… when run from source, from dist/… when compiled: the same depth.
+  return fileURLToPath(new URL('../../build/stackwell-symbolizer', import.meta.url));
 }
 
 const START_MS = 10_000;

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Asks the child about files, and copes with its end: another child is started, gets the same descriptors, and is
 // asked again, more carefully about the file that ended the one before.
-import type { Opened } from '#native/descriptors';
-import { StackwellError } from '../../../errors.js';
+import { StackwellError } from '../errors.js';
 import { type Answer, Child, ChildDied, type ChildOptions, type Death } from './child.js';
 import { closeDescriptor } from './opener.js';
 import {
@@ -14,7 +13,7 @@ import {
   QUESTION,
   STATUS,
 } from './protocol.js';
-import type { FileTable, SourceFile } from './source-file.js';
+import type { FileTable, Held, SourceFile } from './source-file.js';
 import { isTable } from './unwind-table.js';
 
 export interface ReaderOptions extends ChildOptions {
@@ -89,7 +88,7 @@ export class Reader {
   /** Offers a debug or supplementary file. Takes `opened` over; null when it is not the right one. */
   async attach(
     file: SourceFile,
-    opened: Opened,
+    opened: Held,
     role: 'debug' | 'supplement',
   ): Promise<FileDescription | true | null> {
     const offer = { id: this.table.nextNumber(), file: opened, role };

@@ -6,6 +6,9 @@ import { closeDescriptor } from './opener.js';
 
 export type Kind = 'elf' | 'perf-map' | 'jit-dump';
 
+/** An open file that is read; its descriptor is closed by whoever holds it last. */
+export type Held = Pick<Opened, 'descriptor' | 'size'>;
+
 /** How much of a file is read. It goes down when reading it ended the child; there is no way up but a new file. */
 export type Level = 'lines' | 'symbols' | 'none';
 
@@ -16,7 +19,7 @@ export class SourceFile {
   /** Without a name here; what an address that is in the file but in no symbol gets. */
   notElf = false;
   /** The file, and its debug files in the order they were attached. Empty when it is not open. */
-  readonly opened: { id: number; file: Opened; role: 'self' | 'debug' | 'supplement' }[] = [];
+  readonly opened: { id: number; file: Held; role: 'self' | 'debug' | 'supplement' }[] = [];
   /** The run of the child that has it open; 0 = none. */
   run = 0;
   /** A look-up was answered in that run: the tables are built, the next answer is quick. */

@@ -1,0 +1,3 @@
+module stackwell/replay
+
+go 1.21

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// The BPF unwinder over recorded stacks: it has to find what gdb found, and to end whatever the memory holds.
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gunzipSync } from 'node:zlib';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { STACK_ENDS } from '../../src/profile/types.js';
+
+const folder = fileURLToPath(new URL('.', import.meta.url));
+const output = fileURLToPath(new URL('../../build/test/replay', import.meta.url));
+
+interface Recorded {
+  end: string;
+  /** Files whose table is not there. */
+  wanted: number;
+  inSystemCall: boolean;
+  /** Address, function and offset, file; leaf first. */
+  frames: string[];
+}
+
+const names = readdirSync(join(folder, 'recordings'))
+  .filter(name => name.endsWith('.json'))
+  .map(name => name.slice(0, -5));
+
+const expectedOf = (name: string): Recorded =>
+  JSON.parse(readFileSync(join(folder, 'recordings', `${name}.json`), 'utf8')) as Recorded;
+
+const bytesOf = (name: string): Buffer =>
+  gunzipSync(readFileSync(join(folder, 'recordings', `${name}.bin.gz`)));
+
+function run(name: string, ...words: string[]): { status: number | null; lines: string[]; errors: string } {
+  const { status, stdout, stderr } = spawnSync(join(output, 'replay'), words, {
+    input: bytesOf(name),
+    env: { ...process.env, UBSAN_OPTIONS: 'print_stacktrace=1' },
+  });
+  return { status, lines: stdout.toString().trimEnd().split('\n'), errors: stderr.toString() };
+}
+
+/** With sanitizers that end the program at the first error. */
+beforeAll(() => {
+  mkdirSync(output, { recursive: true });
+  const warnings = ['-Wall', '-Wextra', '-Werror', '-Wno-unused-function', '-Wno-unused-parameter'];
+  execFileSync('gcc', [
+    ...['-std=gnu17', '-O1', '-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'],
+    ...[...warnings, '-Wno-unknown-pragmas'],
+    // Recordings are of x86-64, whatever this machine is.
+    ...[
+      '-D__TARGET_ARCH_x86',
+      `-I${join(folder, 'host')}`,
+      '-o',
+      join(output, 'replay'),
+      join(folder, 'replay.c'),
+    ],
+  ]);
+});
+
+const TAG_EXACT = 4n;
+const USER_EXACT = 32;
+
+describe.each(names)('%s', name => {
+  it('is unwound as gdb does it', () => {
+    const expected = expectedOf(name);
+    const { status, lines, errors } = run(name);
+    expect({ status, errors }).toEqual({ status: 0, errors: '' });
+    const [end, wanted, flags] = lines[0]!.split(' ').map(Number) as [number, number, number];
+    const words = lines.slice(1).map(line => BigInt(`0x${line}`));
+    const addresses = words.map(word => (word & ((1n << 60n) - 1n)).toString(16));
+    const known = new Map(expected.frames.map(frame => [frame.split(' ')[0]!, frame]));
+    expect(addresses.map(address => known.get(address) ?? address)).toEqual(expected.frames);
+    expect(STACK_ENDS[end]).toBe(expected.end);
+    expect(wanted).toBe(expected.wanted);
+    expect((flags & USER_EXACT) !== 0).toBe(!expected.inSystemCall);
+    // Exactly what a signal interrupted is marked.
+    const interrupted = expected.frames.flatMap((frame, index) =>
+      frame.includes(' __restore_rt+') ? [index + 1] : [],
+    );
+    const marked = words.flatMap((word, index) => (word >> 60n === TAG_EXACT ? [index] : []));
+    expect(marked).toEqual(interrupted);
+  });
+
+  it('ends within bounds when what it reads is damaged', () => {
+    const { status, lines, errors } = run(name, '2000', '1');
+    expect({ status, errors }).toEqual({ status: 0, errors: '' });
+    const counts = lines.map(Number);
+    expect(counts.reduce((sum, count) => sum + count, 0)).toBe(2000);
+    // The damage is felt.
+    expect(counts.filter(count => count > 0).length).toBeGreaterThan(3);
+  });
+});
+
+/** A recording by hand: one file, whose table is an inner block over a leaf for each of the rows. */
+function made(rows: [offset: number, rule: number][], ip: number, stack: number[]): Buffer {
+  const words = (...numbers: number[]): Buffer => {
+    const bytes = Buffer.alloc(numbers.length * 8);
+    numbers.forEach((number, index) => {
+      bytes.writeBigInt64LE(BigInt(number), index * 8);
+    });
+    return bytes;
+  };
+  const root = Buffer.alloc(4096);
+  root.writeUInt32LE(rows.length);
+  const leaves = rows.map(([offset, rule], index) => {
+    const leaf = Buffer.alloc(4096);
+    leaf.writeUInt32LE(offset);
+    leaf.writeUInt16LE(1, 4);
+    leaf.writeUInt32LE(rule, 8 + 680 * 2);
+    root.writeUInt32LE(offset, 8 + index * 4);
+    root.writeUInt32LE(index + 1, 8 + (511 + index) * 4);
+    return Buffer.concat([words(index + 1), leaf]);
+  });
+  return Buffer.concat([
+    ...[Buffer.from('SREPLAY1'), words(ip, 0x7000, 0, -1, 0)],
+    words(1, 0x1000_0000, 0x2000_0000, 0, 2, 5),
+    ...[words(1, 0x7000, stack.length * 8), words(...stack)],
+    ...[words(1, 2, 0, 2, rows.length + 1), words(0), root, ...leaves],
+  ]);
+}
+
+it.each([
+  ['up to the next one', 0x1030_0000 - 1, 'root', 2],
+  ['not further', 0x1030_0000, 'root', 1],
+  ['from its first byte on', 0x1000_1000, 'root', 2],
+  ['and not in front of it', 0x1000_0fff, 'no_table', 1],
+])('a rule holds %s, though that be megabytes', (_, ip, end, frames) => {
+  const input = made(
+    [
+      [0x1000, 0x0001_0001],
+      [0x30_0000, 5],
+    ],
+    ip,
+    [0x1030_0001],
+  );
+  const { stdout, stderr } = spawnSync(join(output, 'replay'), [], { input });
+  expect(stderr.toString()).toBe('');
+  const lines = stdout.toString().trimEnd().split('\n');
+  expect(STACK_ENDS[Number(lines[0]!.split(' ')[0])]).toBe(end);
+  expect(lines.length - 1).toBe(frames);
+});
+
+it('what is no recording is refused', () => {
+  const good = bytesOf(names[0]!);
+  for (const input of [
+    Buffer.alloc(0),
+    good.subarray(8),
+    good.subarray(0, good.length - 1),
+    Buffer.concat([good, good]),
+  ]) {
+    const { status } = spawnSync(join(output, 'replay'), [], { input });
+    expect(status).toBe(2);
+  }
+});
