@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Unwind tables: how to get from a frame to its caller's, for each place in a file's code. See docs/unwinding.md.
 
+mod builtins;
 mod code;
 mod entries;
 mod expression;
@@ -60,7 +61,7 @@ impl Table {
     /// `.eh_frame` comes next, because exceptions depend on it: it is loaded with the program and always of its own
     /// build. Then code that is recognized, as what other sources say of it is wrong (they take the return from a
     /// signal for a function that was called). Then `.debug_frame`, the file's own before the debug file's, and last
-    /// what linkers and C libraries leave without any.
+    /// what V8, linkers and C libraries leave without any.
     fn sources(
         &mut self,
         code: &Code,
@@ -82,6 +83,11 @@ impl Table {
         for data in [own, attached].into_iter().flatten() {
             if let Some(section) = self.read(sections::debug_frame(data)) {
                 known = known.filled(self.flatten(Frames::of_debug_frame(&section, code))?);
+            }
+        }
+        for data in [Some(data), attached].into_iter().flatten() {
+            if let Some(rows) = self.read(builtins::rows(data, code).map(Some)) {
+                known = known.filled(rows.flatten()?);
             }
         }
         for rows in [self.read(linkage::rows(data, code).map(Some)), Some(known::entry(code))] {

@@ -150,7 +150,9 @@ export class Fuzzer {
     if (mutation.cut !== null) ftruncateSync(seed.descriptor, mutation.cut);
     try {
       const before = performance.now();
+      const restarts = this.#reader.restarts;
       await this.#ask(seed);
+      if (this.#reader.restarts > restarts) this.#count(`ended the child: ${seed.name}`);
       const ms = Math.round(performance.now() - before);
       if (ms > this.report.slowest.ms) this.report.slowest = { input, seed: seed.name, ms };
       if (ms >= 2000) this.report.failures.push(`input ${input} (${seed.name}) took ${ms} ms`);
