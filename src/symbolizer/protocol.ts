@@ -15,6 +15,7 @@ export const QUESTION = {
   close: 7,
   unwind: 8,
   openJitDump: 11,
+  openV8: 12,
 } as const;
 
 export const STATUS = { ok: 0, notItsOwn: 1, damaged: 2, noFile: 3, notElf: 4 } as const;

@@ -151,6 +151,35 @@ export class Reader {
     return null;
   }
 
+  /**
+   * Names for functions of a V8, by its process's memory and its program. Null when there is none that is known, or it
+   * cannot be read.
+   */
+  async lookupFunctions(
+    memory: SourceFile,
+    program: SourceFile,
+    functions: number[],
+  ): Promise<LookupAnswer | null> {
+    if (memory.level === 'none') return null;
+    try {
+      if (memory.run !== (await this.running())) {
+        await this.#ensure(program);
+        const opened = await this.#load(memory, Uint32Array.of(program.number));
+        if (opened.status !== STATUS.ok) {
+          memory.level = 'none';
+          return null;
+        }
+      }
+      const answer = await this.#ask(memory, QUESTION.lookup, encodeAddresses(true, functions, false));
+      if (answer.status !== STATUS.ok) return null;
+      memory.warm = true;
+      return decodeLookup(answer.payload);
+    } catch (error) {
+      blame(memory, error);
+      return null;
+    }
+  }
+
   /** Closes a file in the child and here. */
   async forget(file: SourceFile): Promise<void> {
     await this.#forgetInChild(file);
@@ -209,14 +238,13 @@ export class Reader {
     for (const part of file.opened.filter(other => other.role !== 'self')) await this.#attach(file, part);
   }
 
-  async #load(file: SourceFile): Promise<Answer> {
+  async #load(file: SourceFile, rest = NOTHING): Promise<Answer> {
     const run = await this.running();
     const self = file.opened.find(part => part.role === 'self');
     if (self === undefined) throw new Error(`${file.key} is not open`);
     this.#child?.give(file.number, self.file.descriptor);
-    const kind = OPEN[file.kind];
     file.warm = false;
-    const answer = await this.#ask(file, kind, NOTHING);
+    const answer = await this.#ask(file, OPEN[file.kind], rest);
     if (answer.status === STATUS.ok) file.run = run;
     return answer;
   }
@@ -248,6 +276,7 @@ const OPEN = {
   elf: QUESTION.openElf,
   'perf-map': QUESTION.openPerfMap,
   'jit-dump': QUESTION.openJitDump,
+  v8: QUESTION.openV8,
 } as const;
 
 /** The file that was asked about when the child ended takes the blame, unless it was killed from outside. */

@@ -16,6 +16,7 @@ import { ElfFiles } from './elf-files.js';
 import { openJitDump } from './jit-dumps.js';
 import { Kernel } from './kernel.js';
 import { openPerfMap } from './perf-maps.js';
+import { JAVASCRIPT, V8Processes } from './v8.js';
 import { openVdso } from './vdso.js';
 
 export interface SymbolizerOptions {
@@ -59,6 +60,7 @@ export class Symbolizer implements SymbolSource {
   readonly #elf: ElfFiles;
   readonly #opener: Opener;
   readonly #kernel: Kernel;
+  readonly #v8: V8Processes;
   readonly #cache: LocationCache;
   readonly #batchMs: number;
   /** What a process had last of its JIT compiler. */
@@ -86,6 +88,7 @@ export class Symbolizer implements SymbolSource {
     this.#elf = new ElfFiles(this.#table, this.#reader, this.#opener, elfOptions);
     this.#kernel = new Kernel(this.#table, this.#reader);
     this.#cache = new LocationCache(options.cachedLocations ?? 200_000);
+    this.#v8 = new V8Processes(this.#table, this.#reader, this.#elf, this.#cache);
     this.#batchMs = options.batchMs ?? 20_000;
   }
 
@@ -142,6 +145,7 @@ export class Symbolizer implements SymbolSource {
     const groups = new Map<SourceFile, Group>();
     const kernel: Group = { rows: [], addresses: [], mappings: new Set() };
     const words = new Uint32Array(locations.address.buffer, locations.address.byteOffset);
+    const codeOf = await this.#nameJavaScript(input, builder, deadline);
     for (let row = 0; row < locations.space.length; row++) {
       if (row % 256 === 0) await this.#pause();
       const space = locations.space[row]!;
@@ -153,7 +157,11 @@ export class Symbolizer implements SymbolSource {
           add(kernel, row, address, -1);
         continue;
       }
-      const address = words[row * 2 + 1]! * 2 ** 32 + words[row * 2]! - back;
+      let address = words[row * 2 + 1]! * 2 ** 32 + words[row * 2]! - back;
+      if (space === JAVASCRIPT) {
+        if (!codeOf.has(row)) continue;
+        address = codeOf.get(row)! - back;
+      }
       const mapping = locations.mapping[row]!;
       const file = files.of(row);
       if (typeof file === 'string' || address < 0) {
@@ -197,6 +205,28 @@ export class Symbolizer implements SymbolSource {
     return { buildId: file.buildId, table: answer === null ? null : blocksOf(answer), later: false };
   }
 
+  /** Names rows by V8's own structures. Of those that have no name there, the address of their code. */
+  async #nameJavaScript(
+    input: SymbolInput,
+    builder: SymbolsBuilder,
+    deadline: number,
+  ): Promise<Map<number, number>> {
+    const { space, process, extra } = input.locations;
+    const byProcess = new Map<number, number[]>();
+    for (let row = 0; row < space.length; row++) {
+      if (space[row] !== JAVASCRIPT) continue;
+      const rows = byProcess.get(process[row]!);
+      if (rows === undefined) byProcess.set(process[row]!, [row]);
+      else rows.push(row);
+    }
+    const codeOf = new Map<number, number>();
+    for (const [one, rows] of byProcess) {
+      const left = await this.#orBusy(() => this.#v8.answer(input, one, rows, builder, deadline));
+      for (const row of left === 'symbolizer_busy' ? rows : left) codeOf.set(row, Number(extra[row]!));
+    }
+    return codeOf;
+  }
+
   /** The file of every row that has one, or why it has none. */
   async #identify(
     input: SymbolInput,
@@ -216,7 +246,7 @@ export class Symbolizer implements SymbolSource {
         const file = byMapping[mapping]!;
         if (typeof file !== 'string' && builder.buildIds[mapping] === '')
           builder.buildIds[mapping] = file.buildId;
-      } else if (space === SPACE.jit && process >= 0) {
+      } else if ((space === SPACE.jit || space === JAVASCRIPT) && process >= 0) {
         byProcess[process] ??= await this.#orBusy(() => this.#jitFile(input, process));
       } else if (space === SPACE.vdso && vdso === 'no_symbols') {
         vdso = await this.#orBusy(() => this.#openVdso());
@@ -227,7 +257,7 @@ export class Symbolizer implements SymbolSource {
         const space = locations.space[row]!;
         const mapping = locations.mapping[row]!;
         if (space === SPACE.file) return byMapping[mapping] ?? 'unmapped';
-        if (space === SPACE.jit) return byProcess[locations.process[row]!] ?? 'jit_unknown';
+        if (space === SPACE.jit || space === JAVASCRIPT) return byProcess[locations.process[row]!] ?? 'jit_unknown';
         if (space !== SPACE.vdso) return 'unmapped';
         // The old vsyscall page, or a 32-bit process's vDSO, is another image.
         const other = mapping >= 0 && mappings.path[mapping] !== '[vdso]';
