@@ -12,8 +12,8 @@ use super::rows::Rows;
 use super::rule::{Cfa, Rule, Saved};
 use crate::v8::Layout;
 
-/// Where they begin, and what the name of each begins with.
-const START: &[u8] = b"v8_Default_embedded_blob_code_";
+/// What tells that there are any (in V8 10 it is a pointer to where they begin), and what the name of each begins with.
+const BLOB: &[u8] = b"v8_Default_embedded_blob_code_";
 const PREFIX: &[u8] = b"Builtins_";
 /// The interpreter: what enters it, and at the end of all builtins what it does for each bytecode.
 const ENTRY: &[u8] = b"Builtins_InterpreterEntryTrampoline";
@@ -23,16 +23,15 @@ const FIRST_BYTECODE: &[u8] = b"Builtins_WideHandler";
 /// two is padding.
 pub fn rows(program: &[u8], symbols: &[u8], code: &Code) -> io::Result<Rows> {
     let file = ElfFile64::<LittleEndian>::parse(symbols).map_err(invalid)?;
-    let (mut start, mut end, mut bytecodes) = (None, 0, None);
+    let (mut start, mut end, mut bytecodes, mut blob) = (None, 0, None, false);
     let mut entries = Vec::new();
     for symbol in file.symbols() {
         let Ok(name) = symbol.name_bytes() else { continue };
-        if name == START {
-            start = Some(symbol.address());
-        }
+        blob |= name == BLOB;
         if !name.starts_with(PREFIX) {
             continue;
         }
+        start = Some(start.unwrap_or(symbol.address()).min(symbol.address()));
         end = end.max(symbol.address().saturating_add(symbol.size()));
         if name == FIRST_BYTECODE {
             bytecodes = Some(symbol.address());
@@ -41,7 +40,8 @@ pub fn rows(program: &[u8], symbols: &[u8], code: &Code) -> io::Result<Rows> {
         }
     }
     let mut rows = Rows::default();
-    let Some((start, segment)) = start.and_then(|start| Some((start, code.segment(start)?))) else {
+    let Some((start, segment)) = start.filter(|_| blob).and_then(|start| Some((start, code.segment(start)?)))
+    else {
         return Ok(rows);
     };
     // Of a frame that is not built yet, or not needed (a leaf), the frame pointer is the caller's, so that the caller is

@@ -137,6 +137,14 @@ mod tests {
     }
 
     #[test]
+    fn bits_of_v8() {
+        assert_eq!(Rule::v8(false, 24), Some(Rule(0x0003_0008)));
+        assert_eq!(Rule::v8(true, 32), Some(Rule(0x0004_0018)));
+        assert_eq!(Rule::v8(true, 0), None);
+        assert_eq!(Rule::v8(true, 20), None);
+    }
+
+    #[test]
     fn bits_of_arm64() {
         let rule = |cfa, fp, lr| Rule::arm64(cfa, fp, lr).map(|rule| rule.0);
         assert_eq!(rule(Cfa::Sp(0), Saved::Same, Saved::Same), Some(1));

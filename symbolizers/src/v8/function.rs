@@ -61,7 +61,9 @@ fn place(heap: &Heap, layout: &Layout, script: Object, start: Option<usize>) -> 
         let ends = before.iter().filter(|unit| **unit == u16::from(b'\n')).count();
         (before.len() == start).then_some(ends as u32 + 1)
     });
-    (path, line.unwrap_or(0))
+    // Without a file (eval) a line means nothing.
+    let line = if path.is_empty() { 0 } else { line.unwrap_or(0) };
+    (path, line)
 }
 
 #[derive(Default)]
@@ -125,4 +127,104 @@ impl Scope {
 fn start(start: Value, end: Value) -> Option<usize> {
     let (start, end) = (start.small()?, end.small()?);
     usize::try_from(start).ok().filter(|_| start <= end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::made::{Made, LAYOUT, LAYOUT_13};
+    use super::super::layout::Layout;
+    use super::{name, Named, FUNCTION_VARIABLE, HAS_INFERRED_NAME};
+
+    const SOURCE: &str = "// first\n// second\nfunction f() {}\n";
+
+    /// A function `f` on the third line of a script, whose name is `name` words at the end of the scope.
+    fn function(layout: &Layout, flags: u32, name: impl Fn(&mut Made) -> Vec<u64>) -> (Made, u64) {
+        let mut made = Made::new(layout);
+        let path = made.one_byte("file:///srv/app.mjs");
+        let source = made.one_byte(SOURCE);
+        let script = made.script(path, source);
+        let variable = made.one_byte("variable");
+        let name = name(&mut made);
+        let place = [Made::small(28), Made::small(33)];
+        let mut slots = vec![Made::small(flags as i32), Made::small(0), Made::small(1)];
+        slots.extend(if layout.scope.place_first { &place[..] } else { &[] });
+        slots.extend([variable, Made::small(0)]);
+        slots.extend(name);
+        slots.extend(if layout.scope.place_first { &[] } else { &place[..] });
+        let scope = made.scope(&slots);
+        let function = made.function(scope, script);
+        (made, function)
+    }
+
+    fn named(name: &str) -> Option<Named> {
+        Some(Named { name: name.into(), file: "/srv/app.mjs".into(), line: 3 })
+    }
+
+    #[test]
+    fn by_the_scope() {
+        for layout in [&LAYOUT, &LAYOUT_13] {
+            let (made, function) =
+                function(layout, FUNCTION_VARIABLE, |made| vec![made.one_byte("f"), Made::small(0)]);
+            assert_eq!(name(&made.heap(), layout, function), named("f"));
+        }
+    }
+
+    #[test]
+    fn by_what_was_inferred() {
+        let flags = FUNCTION_VARIABLE | HAS_INFERRED_NAME;
+        let (made, function) = function(&LAYOUT, flags, |made| {
+            let (first, second) = (made.one_byte("Module."), made.two_byte("größe"));
+            vec![Made::small(0), Made::small(0), made.cons(first, second)]
+        });
+        assert_eq!(name(&made.heap(), &LAYOUT, function), named("Module.größe"));
+    }
+
+    #[test]
+    fn without_a_name() {
+        let (made, function) = function(&LAYOUT, 0, |_| vec![]);
+        assert_eq!(name(&made.heap(), &LAYOUT, function), named("(anonymous)"));
+    }
+
+    #[test]
+    fn another_object_is_none() {
+        let (mut made, function) = function(&LAYOUT, 0, |_| vec![]);
+        let string = made.one_byte("f");
+        let heap = made.heap();
+        assert_eq!(name(&heap, &LAYOUT, string), None, "a string");
+        assert_eq!(name(&heap, &LAYOUT, function + 8), None, "the middle of an object");
+        assert_eq!(name(&heap, &LAYOUT, function - 1), None, "no object");
+        assert_eq!(name(&heap, &LAYOUT, 0x7fff_ffff_0001), None, "no memory");
+        assert_eq!(name(&heap, &LAYOUT, u64::MAX - 2), None);
+    }
+
+    #[test]
+    fn a_scope_of_another_make_is_none() {
+        // Its flags promise a name, and a number is there.
+        let (made, function) = function(&LAYOUT, FUNCTION_VARIABLE, |_| vec![Made::small(7), Made::small(0)]);
+        assert_eq!(name(&made.heap(), &LAYOUT, function), None);
+    }
+
+    #[test]
+    fn a_string_in_itself_ends() {
+        let (made, function) = function(&LAYOUT, FUNCTION_VARIABLE, |made| {
+            let cons = made.next_object();
+            vec![made.cons(cons, cons), Made::small(0)]
+        });
+        assert_eq!(name(&made.heap(), &LAYOUT, function), None);
+    }
+
+    #[test]
+    fn damage_ends() {
+        let (mut made, function) =
+            function(&LAYOUT, FUNCTION_VARIABLE, |made| vec![made.one_byte("f"), Made::small(0)]);
+        let mut names = 0;
+        for at in 0..made.bytes().len() {
+            for flip in [1, 2, 0x80, 0xff] {
+                let mut damaged = made.clone();
+                damaged.bytes()[at] ^= flip;
+                names += usize::from(name(&damaged.heap(), &LAYOUT, function).is_some());
+            }
+        }
+        assert!(names > 0);
+    }
 }

@@ -4,6 +4,8 @@
 mod function;
 mod heap;
 mod layout;
+#[cfg(test)]
+mod made;
 mod strings;
 
 use std::fs::File;
