@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// 20,000 random addresses with inlined calls and lines, in a real program with debug information, beside
-// llvm-symbolizer in the same run. Prints JSON.
+// 20,000 random addresses with inlined calls and lines in each of three large programs, beside llvm-symbolizer and GNU
+// addr2line in the same run: how long it takes, and how often the answers are the same. Prints JSON.
 //
-//   node bench/symbolize.mjs [FILE]      after script/build; FILE defaults to the symbolizer, built with debug information
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, statSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { basename, join } from 'node:path';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
+//   node bench/symbolize.mjs [NAME…]      after script/build; NAME: the beginning of a name in symbolize/subjects.mjs
+import { existsSync, statSync } from 'node:fs';
+import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { agreement, aliasesOf } from './symbolize/agree.mjs';
+import { stackwell } from './symbolize/own.mjs';
+import { addr2line, llvmSymbolizer, versionOf } from './symbolize/peers.mjs';
+import { randomPlaces, SUBJECTS } from './symbolize/subjects.mjs';
 
-const checkout = fileURLToPath(new URL('..', import.meta.url));
-const compiled = join(checkout, 'dist/agent/profiling/symbolizer/symbolizer.js');
+const compiled = path.join(
+  fileURLToPath(new URL('..', import.meta.url)),
+  'dist/agent/profiling/symbolizer/symbolizer.js',
+);
 if (!existsSync(compiled)) {
   console.error('dist/ is not there: run script/build first');
   process.exit(1);
@@ -20,167 +23,53 @@ const { Symbolizer } = await import(compiled);
 
 const ADDRESSES = 20_000;
 const RUNS = 3;
+/** Compressed debug information of 240 MB, as libjvm's, needs more than the agent gives its child. */
+const MEMORY_MB = 2048;
 
-function buildSubject() {
-  const target = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'stackwell/cargo-bench');
-  execFileSync(
-    'cargo',
-    [
-      ...[
-        'build',
-        '--release',
-        '--locked',
-        '--quiet',
-        '--manifest-path',
-        join(checkout, 'symbolizers/Cargo.toml'),
-      ],
-      ...['--config', 'profile.release.debug=2', '--config', 'profile.release.strip=false'],
-    ],
-    { env: { ...process.env, CARGO_TARGET_DIR: target }, stdio: 'inherit' },
-  );
-  return join(target, 'release/stackwell-symbolizer');
-}
-
-const file = process.argv[2] ?? buildSubject();
-const elf = execFileSync('readelf', ['-lsW', file], { encoding: 'utf8', maxBuffer: 1 << 30 });
-const segments = [...elf.matchAll(/LOAD\s+(0x\w+) (0x\w+) 0x\w+ (0x\w+)/g)].map(match =>
-  match.slice(1, 4).map(Number),
-);
-const functions = [...elf.matchAll(/^\s*\d+: ([0-9a-f]+)\s+(\d+) FUNC/gm)]
-  .map(match => [Number.parseInt(match[1], 16), Number(match[2])])
-  .filter(([, size]) => size > 0);
-let state = 1;
-const random = () => {
-  state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-  return state / 2 ** 32;
-};
-const addresses = Array.from({ length: ADDRESSES }, () => {
-  const [start, size] = functions[Math.floor(random() * functions.length)];
-  return start + Math.floor(random() * size);
-});
-const offsets = addresses.map(address => {
-  const [offset, start] = segments.find(([, start, size]) => address >= start && address < start + size);
-  return BigInt(address - start + offset);
-});
-
-const rows = offsets.length;
-const input = {
-  strings: [''],
-  locations: {
-    space: new Uint8Array(rows).fill(1),
-    mapping: new Int32Array(rows),
-    address: BigUint64Array.from(offsets),
-    exact: new Uint8Array(rows).fill(1),
-    process: new Int32Array(rows).fill(-1),
-    extra: new BigUint64Array(rows),
-  },
-  mappings: {
-    path: [file],
-    buildId: [''],
-    pid: Uint32Array.of(4_194_305),
-    start: new BigUint64Array(1),
-    end: new BigUint64Array(1),
-    offset: new BigUint64Array(1),
-    device: new BigUint64Array(1),
-    inode: BigUint64Array.of(statSync(file, { bigint: true }).ino),
-  },
-  processes: {
-    pid: new Uint32Array(0),
-    parent: new Uint32Array(0),
-    startNs: new BigUint64Array(0),
-    cgroup: new BigUint64Array(0),
-    comm: new Uint32Array(0),
-    executable: new Uint32Array(0),
-    executableMapping: new Int32Array(0),
-    alive: new Uint8Array(0),
-  },
-};
-
-const median = numbers => numbers.sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
+const median = numbers => numbers.toSorted((a, b) => a - b)[numbers.length >> 1];
 const round = number => Math.round(number * 10) / 10;
+/** Medians of what was measured, without the answers. */
+const cost = runs =>
+  Object.fromEntries(
+    Object.keys(runs[0])
+      .filter(key => key !== 'frames')
+      .map(key => [key, round(median(runs.map(run => run[key])))]),
+  );
 
-async function ours() {
-  const start = performance.now();
-  const symbolizer = await Symbolizer.start({ coldTimeoutMs: 120_000, timeoutMs: 120_000, batchMs: 600_000 });
-  const ready = performance.now();
-  const delay = monitorEventLoopDelay({ resolution: 1 });
-  delay.enable();
-  const symbols = await symbolizer.symbolize(input);
-  const cold = performance.now();
-  delay.disable();
-  await symbolizer.symbolize(input);
-  const cached = performance.now();
-  const { pid, residentBytes } = symbolizer.stats();
-  const peak = Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) / 1024;
-  await symbolizer.close();
-  const named = symbols.reason.reduce((sum, reason) => sum + (reason === 0 ? 1 : 0), 0);
+async function compare(name, subject) {
+  const { addresses, offsets } = randomPlaces(subject, ADDRESSES);
+  const [own, llvm, gnu] = [[], [], []];
+  for (let i = 0; i < RUNS; i++) {
+    own.push(await stackwell(Symbolizer, subject, offsets, { memoryBytes: MEMORY_MB * 2 ** 20 }));
+    llvm.push(await llvmSymbolizer(subject, addresses));
+    gnu.push(await addr2line(subject, addresses));
+    console.error(`${name}: run ${i + 1} of ${RUNS}`);
+  }
+  const { agree, differ } = agreement(own[0].frames, llvm[0].frames, gnu[0].frames, aliasesOf(subject.debug));
   return {
-    startMs: ready - start,
-    coldMs: cold - ready,
-    cachedMs: cached - cold,
-    longestStallMs: delay.max / 1e6,
-    residentMb: residentBytes / 2 ** 20,
-    peakMb: peak,
-    named,
-    frames: symbols.frames.name.length,
-    lines: symbols.frames.line.reduce((sum, line) => sum + (line > 0 ? 1 : 0), 0),
+    program: name,
+    debugMb: round(statSync(subject.debug).size / 2 ** 20),
+    stackwell: cost(own),
+    llvmSymbolizer: cost(llvm),
+    addr2line: cost(gnu),
+    agree,
+    differ,
   };
 }
 
-function llvm() {
-  const start = performance.now();
-  const { stdout } = spawnSync('llvm-symbolizer', [`--obj=${file}`, '--inlines', '--demangle'], {
-    encoding: 'utf8',
-    maxBuffer: 1 << 30,
-    input: addresses.map(address => `0x${address.toString(16)}\n`).join(''),
-  });
-  const ms = performance.now() - start;
-  const blocks = stdout.trimEnd().split('\n\n');
-  const places = stdout.split('\n').filter(line => /:\d+:\d+$/.test(line));
-  return {
-    ms,
-    named: blocks.filter(block => !block.trim().startsWith('??')).length,
-    frames: places.length,
-    lines: places.filter(line => !/:0:\d+$/.test(line)).length,
-  };
-}
-
-function llvmPeak() {
-  return new Promise(resolve => {
-    const child = spawn('llvm-symbolizer', [`--obj=${file}`, '--inlines', '--demangle'], {
-      stdio: ['pipe', 'pipe', 'ignore'],
-    });
-    let peak = 0;
-    const timer = setInterval(() => {
-      try {
-        peak = Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1] ?? peak);
-      } catch {}
-    }, 5);
-    child.stdout.resume();
-    child.on('close', () => {
-      clearInterval(timer);
-      resolve(peak / 1024);
-    });
-    child.stdin.end(addresses.map(address => `0x${address.toString(16)}\n`).join(''));
-  });
-}
-
-const own = [];
-const peers = [];
-for (let i = 0; i < RUNS; i++) {
-  own.push(await ours());
-  peers.push(llvm());
-}
-const medianOf = (list, key) => round(median(list.map(one => one[key])));
-const result = {
-  file: basename(file),
-  fileMb: round(statSync(file).size / 2 ** 20),
-  addresses: ADDRESSES,
-  stackwell: Object.fromEntries(Object.keys(own[0]).map(key => [key, medianOf(own, key)])),
-  llvmSymbolizer: {
-    version: /version (\S+)/.exec(execFileSync('llvm-symbolizer', ['--version'], { encoding: 'utf8' }))?.[1],
-    ...Object.fromEntries(Object.keys(peers[0]).map(key => [key, medianOf(peers, key)])),
-    peakMb: round(await llvmPeak()),
-  },
-};
-console.log(JSON.stringify(result, null, 2));
+const wanted = process.argv.slice(2);
+const programs = [];
+for (const [name, subject] of Object.entries(SUBJECTS))
+  if (wanted.length === 0 || wanted.some(start => name.startsWith(start)))
+    programs.push(await compare(name, subject()));
+console.log(
+  JSON.stringify(
+    {
+      addresses: ADDRESSES,
+      versions: { llvmSymbolizer: versionOf('llvm-symbolizer'), addr2line: versionOf('addr2line') },
+      programs,
+    },
+    null,
+    2,
+  ),
+);

@@ -175,6 +175,8 @@ static __always_inline int sw_by_rule(struct sw_walk *walk, __u32 rule, struct t
       frame = walk->sp + 8ll * SW_RULE_OFFSET(rule);
       break;
     case SW_RULE_FP:
+      /* Zero marks the outermost frame (psABI). Go's runtime does so where it goes on on another stack. */
+      if (!walk->fp) return sw_stop(walk, SW_END_ROOT);
       frame = walk->fp + 8ll * SW_RULE_OFFSET(rule);
       break;
     case SW_RULE_PLT:

@@ -119,12 +119,14 @@ impl Elf {
         }
         tables.push((&self.name, false));
 
-        let mut found: Vec<Option<Sym>> = addresses.iter().map(|_| None).collect();
+        let mut found: Vec<Option<(Sym, u64)>> = addresses.iter().map(|_| None).collect();
         let elsewhere = |row: &usize| addresses[*row] != 0 && in_go(addresses[*row]).is_none();
         let mut missing: Vec<usize> = (0..addresses.len()).filter(elsewhere).collect();
         let mut damaged = false;
-        for (name, dwarf) in tables {
-            let source = source(name, dwarf);
+        // A return address is asked for by the byte in front of it. If that is in no function and one begins behind it,
+        // nobody called from there: the address was put on the stack by hand (return from a signal, makecontext).
+        for (ahead, (name, dwarf)) in [0, 1].into_iter().flat_map(|ahead| tables.iter().map(move |table| (ahead, table))) {
+            let source = source(name, *dwarf);
             // A damaged table can take long to fail, each time anew. It is given up when it fails more than it helps,
             // and must not hide the next one.
             let (mut helped, mut failed) = (0, 0);
@@ -132,10 +134,13 @@ impl Elf {
                 if failed > helped + 1 {
                     return true;
                 }
-                match symbolizer.symbolize_single(&source, Input::VirtOffset(addresses[*row])) {
-                    Ok(Symbolized::Sym(symbol)) if self.trusted(&symbol, addresses[*row]) => {
+                let address = addresses[*row] + ahead;
+                match symbolizer.symbolize_single(&source, Input::VirtOffset(address)) {
+                    Ok(Symbolized::Sym(symbol))
+                        if self.trusted(&symbol, address) && (ahead == 0 || symbol.addr == address) =>
+                    {
                         helped += 1;
-                        found[*row] = Some(symbol);
+                        found[*row] = Some((symbol, address));
                         false
                     }
                     Ok(_) => true,
@@ -156,7 +161,7 @@ impl Elf {
                 push_go(answer, &go.lookup(data, *address));
                 continue;
             }
-            let Some(symbol) = symbol else {
+            let Some((symbol, address)) = symbol else {
                 answer.unknown();
                 continue;
             };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Code without frame information whose rule is known all the same: the C library musl and Go's runtime have
-//! none for what they write in assembly.
+//! none for what they write in assembly, and what is in front of a function has none.
 
 use super::code::{Code, Segment};
 use super::machine::Machine;
@@ -36,6 +36,13 @@ const X86_64: &[Pattern] = &[
     },
 ];
 
+/// Functions whose first byte glibc's makecontext puts on a new stack as the return address of its outermost
+/// function: __start_context. It has frame information, but it never called: the byte in front of it has none.
+const CONTEXT_STARTS: &[&[u8]] = &[
+    // mov %rbx,%rsp; mov (%rsp),%rdi; test %rdi,%rdi; je
+    &[0x48, 0x89, 0xdc, 0x48, 0x8b, 0x3c, 0x24, 0x48, 0x85, 0xff, 0x74],
+];
+
 const ARM64: &[Pattern] = &[
     // mov x8,#139; svc #0. Return addresses are looked up four bytes before.
     Pattern { bytes: &[0x68, 0x11, 0x80, 0xd2, 0x01, 0, 0, 0xd4], rule: Rule::SIGNAL, before: 4 },
@@ -46,14 +53,19 @@ const ENTRY_BYTES: u32 = 64;
 
 /// What is recognized by its bytes where `known` has gaps.
 pub fn recognized(code: &Code, known: &Flat) -> Rows {
-    let patterns = match code.machine {
-        Machine::X86_64 => X86_64,
-        Machine::Arm64 => ARM64,
+    let (patterns, starts): (_, &[&[u8]]) = match code.machine {
+        Machine::X86_64 => (X86_64, CONTEXT_STARTS),
+        Machine::Arm64 => (ARM64, &[]),
     };
     let mut rows = Rows::default();
     for segment in code.segments() {
         for (start, end) in known.gaps(segment.offset, segment.end()) {
             search(segment, start, end, patterns, &mut rows);
+            let behind = &segment.bytes[(end - segment.offset) as usize..];
+            if starts.iter().any(|bytes| behind.starts_with(bytes)) {
+                rows.begin(end - 1, end);
+                rows.push(end - 1, Rule::END);
+            }
         }
     }
     rows
