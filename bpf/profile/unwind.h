@@ -36,7 +36,7 @@ struct sw_walk {
   __u32 tgid;
   __u32 window;
   __u32 epoch;
-  __u32 v8; /* offset of the SharedFunctionInfo in a JSFunction, in words; 0: no V8 in here */
+  __u32 v8;     /* offset of the SharedFunctionInfo in a JSFunction, in words; 0: no V8 in here */
   __u8 exact;   /* pc is the very instruction, not a return address */
   __u8 first;   /* the leaf */
   __u8 guessed; /* went by frame pointers where a table may tell otherwise */

@@ -49,8 +49,8 @@ static __always_inline void sw_see_v8(struct sw_walk *walk, __u32 shared) {
 }
 
 /*
- * Adds the function of the frame that the frame pointer points to; false if it is no JavaScript frame. That of
- * an interrupted function is not there yet at its first instructions: then it is its caller's.
+ * Adds the function of the frame that the frame pointer points to; false if it is no JavaScript frame. That
+ * of an interrupted function is not there yet at its first instructions: then it is its caller's.
  */
 static __always_inline bool sw_push_function(struct sw_walk *walk, __u32 shared, __u64 pc,
                                              struct task_struct *other) {

@@ -34,7 +34,16 @@ describe('shares, names and lines of two functions', () => {
   ] as const)
     test(how, { timeout: 60_000 }, async () => {
       const node = startHere(process.execPath, [option, sourcePath('turns.mjs'), '30']);
-      const { profile } = await record('--pid', String(node.pid), '--type', 'cpu', '--hz', '397', '--seconds', '5');
+      const { profile } = await record(
+        '--pid',
+        String(node.pid),
+        '--type',
+        'cpu',
+        '--hz',
+        '397',
+        '--seconds',
+        '5',
+      );
       expectWhole(profile, /^settle$/);
       const whole = secondsOf(profile, 'cpu', through(/^settle$/));
       for (const [name, share] of [
@@ -59,7 +68,16 @@ describe('shares, names and lines of two functions', () => {
 
 test('functions that a garbage collector moves keep their names', { timeout: 60_000 }, async () => {
   const node = startHere(process.execPath, ['--no-turbo-inlining', sourcePath('closures.mjs'), '30']);
-  const { profile } = await record('--pid', String(node.pid), '--type', 'cpu', '--hz', '397', '--seconds', '5');
+  const { profile } = await record(
+    '--pid',
+    String(node.pid),
+    '--type',
+    'cpu',
+    '--hz',
+    '397',
+    '--seconds',
+    '5',
+  );
   expectWhole(profile, /^burn$/);
   // Each of them is called by its own maker and by nothing else: a name from the wrong object would show here.
   const maker = /^make(First|Second)$/;
@@ -77,12 +95,22 @@ test('functions that a garbage collector moves keep their names', { timeout: 60_
 
 test('a perf map names code that is no function', { timeout: 60_000 }, async () => {
   // With a perf map V8 also leaves a log in the folder where it runs.
-  const search = "const until = Date.now() + 30_000; while (Date.now() < until) /(a|aa)+b/.test('a'.repeat(20));";
+  const search =
+    "const until = Date.now() + 30_000; while (Date.now() < until) /(a|aa)+b/.test('a'.repeat(20));";
   const node = startHere(process.execPath, ['--perf-basic-prof', '--eval', search], {
     cwd: temporaryFolder(),
   });
   onTestFinished(() => rmSync(`/tmp/perf-${node.pid}.map`, { force: true }));
-  const { profile } = await record('--pid', String(node.pid), '--type', 'cpu', '--hz', '397', '--seconds', '3');
+  const { profile } = await record(
+    '--pid',
+    String(node.pid),
+    '--type',
+    'cpu',
+    '--hz',
+    '397',
+    '--seconds',
+    '3',
+  );
   expectWhole(profile, /^RegExp:/);
   const searching = secondsOf(profile, 'cpu', through(/^RegExp:\(a\|aa\)\+b$/));
   expect(searching).toBeGreaterThan(0.8 * secondsOf(profile, 'cpu'));

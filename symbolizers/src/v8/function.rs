@@ -46,7 +46,8 @@ pub fn name(heap: &Heap, layout: &Layout, shared: u64) -> Option<Named> {
     }
     let script = heap.value(shared, layout.function.script)?.object();
     let script = script.filter(|script| heap.kind(layout, *script) == Some(layout.script.kind));
-    let (file, line) = script.map_or_else(Default::default, |script| place(heap, layout, script, scope.start));
+    let (file, line) =
+        script.map_or_else(Default::default, |script| place(heap, layout, script, scope.start));
     let name = if scope.name.is_empty() { "(anonymous)".to_owned() } else { scope.name };
     Some(Named { name, file, line })
 }
@@ -85,7 +86,8 @@ impl Scope {
         let locals = u64::try_from(slot(layout.scope.locals)?.small()?).ok().filter(|n| *n <= MOST_LOCALS)?;
 
         let mut at = layout.scope.first;
-        let mut start = if layout.scope.place_first { Some(start(slot(at - 2)?, slot(at - 1)?)?) } else { None };
+        let mut start =
+            if layout.scope.place_first { Some(start(slot(at - 2)?, slot(at - 1)?)?) } else { None };
         if flags & SCOPE_TYPE == MODULE {
             slot(at)?.small()?;
             at += 1;
@@ -131,8 +133,8 @@ fn start(start: Value, end: Value) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::made::{Made, LAYOUT, LAYOUT_13};
     use super::super::layout::Layout;
+    use super::super::made::{Made, LAYOUT, LAYOUT_13};
     use super::{name, Named, FUNCTION_VARIABLE, HAS_INFERRED_NAME};
 
     const SOURCE: &str = "// first\n// second\nfunction f() {}\n";

@@ -28,7 +28,8 @@ pub const LAYOUT: Layout = Layout {
     first_non_string: 128,
 };
 
-pub const LAYOUT_13: Layout = Layout { scope: Scope { first: 5, place_first: true, ..LAYOUT.scope }, ..LAYOUT };
+pub const LAYOUT_13: Layout =
+    Layout { scope: Scope { first: 5, place_first: true, ..LAYOUT.scope }, ..LAYOUT };
 
 const MAP: u16 = 255;
 const CONS: u16 = 1;

@@ -257,7 +257,8 @@ export class Symbolizer implements SymbolSource {
         const space = locations.space[row]!;
         const mapping = locations.mapping[row]!;
         if (space === SPACE.file) return byMapping[mapping] ?? 'unmapped';
-        if (space === SPACE.jit || space === JAVASCRIPT) return byProcess[locations.process[row]!] ?? 'jit_unknown';
+        if (space === SPACE.jit || space === JAVASCRIPT)
+          return byProcess[locations.process[row]!] ?? 'jit_unknown';
         if (space !== SPACE.vdso) return 'unmapped';
         // The old vsyscall page, or a 32-bit process's vDSO, is another image.
         const other = mapping >= 0 && mappings.path[mapping] !== '[vdso]';
