@@ -5,19 +5,14 @@
  * program counter, stack pointer, frame pointer. Every frame is checked to be in executable memory before it
  * counts.
  *
- * This file knows nothing of how memory, mappings and tables are reached: test/replay compiles it for the
- * host and runs it over recorded stacks.
+ * test/replay compiles this for the host, with all that it includes, and runs it over recorded stacks.
  */
 #pragma once
 
-#ifdef SW_REPLAY
-#include SW_REPLAY
-#else
 #include "area.h"
 #include "jvms.h"
 #include "stack.h"
 #include "tables.h"
-#endif
 
 #define SW_ADDRESS_BITS ((1ull << SW_TAG_SHIFT) - 1)
 

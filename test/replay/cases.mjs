@@ -62,5 +62,13 @@ export const CASES = {
   'arm64-thread': { machine: 'arm64', build: [...ARM, 'threads.c'], stop: to('*innermost', 'stepi') },
   'arm64-deep': { machine: 'arm64', build: [...ARM, 'deep.c'], run: '100', stop: to('*bottom') },
   'arm64-signal': { machine: 'arm64', build: [...ARM, 'signals.c'], stop: to('*handled') },
+  'arm64-go': { machine: 'arm64', build: GO, of: 'go', stop: to('main.leaf') },
+  'arm64-go-systemstack': {
+    machine: 'arm64',
+    build: GO,
+    of: 'go',
+    stop: to('runtime.readmemstats_m'),
+    goesOn: 'runtime.systemstack',
+  },
   'go-cgo': { build: GO, of: 'cgo', stop: to('*innermost'), goesOn: 'runtime.asmcgocall' },
 };

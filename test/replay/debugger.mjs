@@ -46,13 +46,19 @@ function registersIn(lines) {
   return { ip, sp, fp, lr, call };
 }
 
+/** Goes on with the stack of the main goroutine. */
+const toGoroutine = fp => [
+  ...['pc', 'sp', 'bp'].map(member => `set $next_${member} = ${GOROUTINE}.${member}`),
+  ...[
+    ['pc', 'pc'],
+    ['sp', 'sp'],
+    [fp, 'bp'],
+  ].map(([register, member]) => `set $${register} = $next_${member}`),
+];
+
 /** Runs a program of this machine up to the place. */
 export async function stopHere(program, { of, run = '', stop, goesOn }, scratch) {
   const core = join(scratch, 'core');
-  const other = [
-    ...['pc', 'sp', 'bp'].map(register => `set $next_${register} = ${GOROUTINE}.${register}`),
-    ...['pc', 'sp', 'bp'].map(register => `set $${register === 'bp' ? 'rbp' : register} = $next_${register}`),
-  ];
   const lines = gdb(
     'gdb',
     program,
@@ -66,7 +72,7 @@ export async function stopHere(program, { of, run = '', stop, goesOn }, scratch)
       'info proc mappings',
       `generate-core-file ${core}`,
       ...LIST,
-      ...(goesOn === undefined ? [] : [...other, ...LIST]),
+      ...(goesOn === undefined ? [] : [...toGoroutine('rbp'), ...LIST]),
       'kill',
     ],
     scratch,
@@ -86,7 +92,7 @@ const PAGE = 4096n;
  * Runs a static program of arm64 under emulation. What it is made of is told by its own headers; the rest that can be
  * executed is the page that signal handlers return to.
  */
-export async function stopEmulated(program, { run = '', stop }, scratch) {
+export async function stopEmulated(program, { of, run = '', stop, goesOn }, scratch) {
   // gdb cannot read the signal frames of emulated vector extensions.
   const emulator = spawn('qemu-aarch64', [
     '-cpu',
@@ -96,7 +102,13 @@ export async function stopEmulated(program, { run = '', stop }, scratch) {
     program,
     ...run.split(' ').filter(Boolean),
   ]);
-  const memory = join(scratch, 'stack');
+  /** Of the stack that the registers are on. */
+  const dump = (name, end) => [
+    'set $low = $sp - 64',
+    `frame apply ${FRAMES} -s set $top = $sp`,
+    `printf "memory ${name} %#lx\\n", $low`,
+    `dump binary memory ${join(scratch, name)} $low ${end}`,
+  ];
   await setTimeout(500);
   const lines = gdb(
     'gdb-multiarch',
@@ -105,15 +117,13 @@ export async function stopEmulated(program, { run = '', stop }, scratch) {
       ...BEFORE,
       `target remote :${PORT}`,
       SIGNALS,
-      'tbreak main',
+      `tbreak ${of === undefined ? 'main' : 'main.main'}`,
       'continue',
       ...stop,
       'printf "registers %#lx %#lx %#lx %#lx -1\\n", $pc, $sp, $x29, $x30',
       ...LIST,
-      'set $low = $sp - 64',
-      `frame apply ${FRAMES} -s set $top = $sp`,
-      'printf "stack %#lx\\n", $low',
-      `dump binary memory ${memory} $low $top+64`,
+      ...dump('stack', goesOn === undefined ? '$top+64' : '$low+1024'),
+      ...(goesOn === undefined ? [] : [...toGoroutine('x29'), ...LIST, ...dump('goroutine', '$top+64')]),
       'kill',
     ],
     scratch,
@@ -135,13 +145,15 @@ export async function stopEmulated(program, { run = '', stop }, scratch) {
     mappings.push({ ...page, isSignalReturn: true });
     mappings.sort((a, b) => (a.start < b.start ? -1 : 1));
   }
-  const bytes = readFileSync(memory);
-  const start = BigInt(/^stack (0x\w+)/m.exec(lines.join('\n'))[1]);
+  const segments = [...lines.join('\n').matchAll(/^memory (\w+) (0x\w+)/gm)].map(([, name, at]) => {
+    const bytes = readFileSync(join(scratch, name));
+    return { start: BigInt(at), end: BigInt(at) + BigInt(bytes.length), bytes };
+  });
   return {
     registers: registersIn(lines),
     lists,
     mappings,
-    segments: [{ start, end: start + BigInt(bytes.length), bytes }],
+    segments,
   };
 }
 

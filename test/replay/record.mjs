@@ -37,11 +37,12 @@ SIGNAL_RETURN.blocks[8 + 680 * 2] = 4;
 
 const scratch = mkdtempSync(join(tmpdir(), 'stackwell-replay-'));
 
-function build(name, { build: [compiler, ...rest], of }) {
+function build(name, { build: [compiler, ...rest], of, machine }) {
   const output = join(scratch, name);
   const cwd = join(folder, 'programs', of ?? '');
   const flags = compiler === 'go' ? [...rest, '-o', output, '.'] : ['-o', output, ...rest];
   const env = { ...process.env, CGO_ENABLED: of === 'cgo' ? '1' : '0', GOFLAGS: '-buildvcs=false' };
+  if (machine === 'arm64') env.GOARCH = 'arm64';
   execFileSync(compiler, flags, { cwd, env, stdio: 'inherit' });
   return output;
 }

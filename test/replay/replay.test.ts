@@ -91,7 +91,7 @@ describe.each(names)('%s', name => {
 });
 
 /** A recording by hand: one file, whose table is an inner block over a leaf for each of the rows. */
-function made(rows: [offset: number, rule: number][], ip: number, stack: number[]): Buffer {
+function made(rows: [offset: number, rule: number][], ip: number, stack: number[], fp = 0): Buffer {
   const words = (...numbers: number[]): Buffer => {
     const bytes = Buffer.alloc(numbers.length * 8);
     numbers.forEach((number, index) => {
@@ -111,7 +111,7 @@ function made(rows: [offset: number, rule: number][], ip: number, stack: number[
     return Buffer.concat([words(index + 1), leaf]);
   });
   return Buffer.concat([
-    ...[Buffer.from('SREPLAY2'), words(62, ip, 0x7000, 0, 0, -1, 0)],
+    ...[Buffer.from('SREPLAY2'), words(62, ip, 0x7000, fp, 0, -1, 0)],
     words(1, 0x1000_0000, 0x2000_0000, 0, 2, 5),
     ...[words(1, 0x7000, stack.length * 8), words(...stack)],
     ...[words(1, 2, 0, 2, rows.length + 1), words(0), root, ...leaves],
@@ -137,6 +137,40 @@ it.each([
   const lines = stdout.toString().trimEnd().split('\n');
   expect(STACK_ENDS[Number(lines[0]!.split(' ')[0])]).toBe(end);
   expect(lines.length - 1).toBe(frames);
+});
+
+describe('JavaScript', () => {
+  /** SharedFunctionInfo is the third word of a function here. */
+  const [builtin, interpreter] = [8 | (3 << 16), 8 | (1 << 4) | (3 << 16)];
+  const rows: [number, number][] = [
+    [0x1000, builtin],
+    [0x2000, interpreter],
+    [0x3000, 5],
+  ];
+  const stack = new Array<number>(64).fill(0);
+  const put = (address: number, ...words: number[]): void => {
+    for (const [index, word] of words.entries()) stack[(address - 0x7000) / 8 + index] = word;
+  };
+  // Function and context, the caller's frame pointer, the return address; objects have a 1 in their last bits.
+  put(0x7030, 0x7101, 0x7181, 0x7080, 0x1000_2010);
+  put(0x7070, 0x7141, 0x7181, 0, 0x1000_3010);
+  put(0x7100 + 24, 0xa001);
+  put(0x7140 + 24, 0xb001);
+  const input = made(rows, 0x1000_1010, stack, 0x7040);
+
+  it('a builtin gets the function that called it, the interpreter gives way to what it runs', () => {
+    const { stdout, stderr } = spawnSync(join(output, 'x86_64'), [], { input });
+    expect(stderr.toString()).toBe('');
+    expect(stdout.toString().trimEnd().split('\n')).toEqual([
+      `${STACK_ENDS.indexOf('root')} 0 ${USER_EXACT}`,
+      ...['10001010', '500000000000a001', '0', '500000000000b001', '10002010', '10003010'],
+    ]);
+  });
+
+  it('ends within bounds when what it reads is damaged', () => {
+    const { status, stderr } = spawnSync(join(output, 'x86_64'), ['20000', '1'], { input });
+    expect({ status, errors: stderr.toString() }).toEqual({ status: 0, errors: '' });
+  });
 });
 
 it('what is no recording is refused', () => {

@@ -3,6 +3,7 @@
 //! are in every Go program, stripped or not. Formats of Go 1.18 to 1.27; facts about them are from the sources of
 //! `cmd/link/internal/ld/pcln.go` and `runtime/symtab.go` of these releases.
 
+mod arm64;
 mod bytes;
 mod function;
 mod image;

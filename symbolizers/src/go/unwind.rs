@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Unwind rules of Go code on x86-64, from the stack depths that the runtime's own tracebacks work with.
+//! Unwind rules of Go code, from the stack depths that the runtime's own tracebacks work with.
 
+use super::arm64;
 use super::function::Function;
 use super::prologue::{self, Prologue};
 use super::values::Values;
@@ -38,7 +39,7 @@ impl Go {
     /// One range for each function, in file offsets. What is C in them (linked in without a C compiler) is left out.
     pub fn rows(&self, data: &[u8]) -> Rows {
         let mut rows = Rows::default();
-        let Some(pclntab) = self.pclntab(data).filter(|_| self.x86_64) else { return rows };
+        let Some(pclntab) = self.pclntab(data) else { return rows };
         // Tables count in 32 bits; what is past that has no rules.
         let base = |pc: u32| {
             let distance = pc.checked_sub(pclntab.start())?;
@@ -65,7 +66,12 @@ impl Go {
                 kind => {
                     let Some(depths) = function.depths() else { continue };
                     rows.begin(start, end);
-                    for (from, rule) in rules(depths, code, kind) {
+                    let rules = if self.x86_64 {
+                        rules(depths, code, kind)
+                    } else {
+                        arm64::rules(depths, code, kind != Kind::Plain)
+                    };
+                    for (from, rule) in rules {
                         rows.push(start + from, rule);
                     }
                 }
@@ -105,7 +111,7 @@ fn kind(function: &Function) -> Kind {
     }
 }
 
-/// Rules by distance from the start of the function. `depths` are by the same distance.
+/// Rules of x86-64 by distance from the start of the function. `depths` are by the same distance.
 fn rules(depths: Values, code: &[u8], kind: Kind) -> Vec<(u32, Rule)> {
     let mut rules = Vec::new();
     let prologue = prologue(depths.clone(), code);
