@@ -180,6 +180,45 @@ export class Reader {
     }
   }
 
+  /** Whether the running child has the file. */
+  async isLoaded(file: SourceFile): Promise<boolean> {
+    return file.run === (await this.running());
+  }
+
+  /**
+   * Opens a Java virtual machine by its memory and its libjvm.so, which is mapped at `mapping`. What the unwinder must
+   * know of it; null when the machine does not tell, or not yet.
+   */
+  async openMachine(
+    file: SourceFile,
+    library: SourceFile,
+    mapping: { start: bigint; offset: bigint },
+  ): Promise<Uint8Array | null> {
+    if (file.level === 'none') return null;
+    try {
+      await this.#ensure(library);
+      const place = new Uint32Array(new BigUint64Array([mapping.start, mapping.offset]).buffer);
+      const answer = await this.#load(file, Uint32Array.of(library.number, ...place));
+      return answer.status === STATUS.ok ? answer.payload : null;
+    } catch (error) {
+      blame(file, error);
+      return null;
+    }
+  }
+
+  /** Names for frames of a Java virtual machine; null when it cannot be read. */
+  async lookupFrames(file: SourceFile, question: Uint32Array): Promise<LookupAnswer | null> {
+    try {
+      const answer = await this.#ask(file, QUESTION.lookupJava, question);
+      if (answer.status !== STATUS.ok) return null;
+      file.warm = true;
+      return decodeLookup(answer.payload);
+    } catch (error) {
+      blame(file, error);
+      return null;
+    }
+  }
+
   /** Closes a file in the child and here. */
   async forget(file: SourceFile): Promise<void> {
     await this.#forgetInChild(file);
@@ -276,6 +315,7 @@ const OPEN = {
   elf: QUESTION.openElf,
   'perf-map': QUESTION.openPerfMap,
   'jit-dump': QUESTION.openJitDump,
+  java: QUESTION.openJava,
   v8: QUESTION.openV8,
 } as const;
 

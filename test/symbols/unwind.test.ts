@@ -332,6 +332,11 @@ it('musl: a program starts, threads start and signals return where nothing says 
   expect(kinds(at('_start'), 0, 21)).toEqual(['end', 'end']);
   // Return addresses are looked up one byte before.
   expect(kinds(at('__restore_rt'), -1, 0, 8)).toEqual(['signal', 'signal', 'signal']);
+  // main is called, and exit with what it returned: the last instructions of the function. The same of a thread.
+  for (const name of ['libc_start_main_stage2', 'start_c11']) {
+    const size = Number(new RegExp(`: \\w+ +(\\d+) .* ${name}$`, 'm').exec(symbols)![1]);
+    expect(kinds(at(name), 0, size - 5, size - 1)).toEqual(['none', 'end', 'end']);
+  }
   // The child calls what it was given; its parent has nothing.
   const child = 41;
   expect(kinds(at('__clone'), child - 1, child, child + 5)).toEqual(['none', 'end', 'end']);

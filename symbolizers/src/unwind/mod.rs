@@ -9,6 +9,7 @@ mod frames;
 mod known;
 mod linkage;
 mod machine;
+mod outermost;
 mod rows;
 mod rule;
 mod sections;
@@ -89,6 +90,10 @@ impl Table {
             if let Some(rows) = self.read(builtins::rows(data, symbols, code).map(Some)) {
                 known = known.filled(rows.flatten()?);
             }
+        }
+        let outermost = outermost::rows(data, code, &known).map(Some);
+        if let Some(rows) = self.read(outermost) {
+            known = known.filled(rows.flatten()?);
         }
         for rows in [self.read(linkage::rows(data, code).map(Some)), Some(known::entry(code))] {
             known = known.filled(rows.unwrap_or_default().flatten()?);

@@ -153,7 +153,13 @@ export class Fuzzer {
       const restarts = this.#reader.restarts;
       await this.#ask(seed);
       if (this.#reader.restarts > restarts) this.#count(`ended the child: ${seed.name}`);
-      const ms = Math.round(performance.now() - before);
+      let ms = Math.round(performance.now() - before);
+      if (ms >= 2000) {
+        // The machine may have been busy with something else: it has to be slow again.
+        const again = performance.now();
+        await this.#ask(seed);
+        ms = Math.min(ms, Math.round(performance.now() - again));
+      }
       if (ms > this.report.slowest.ms) this.report.slowest = { input, seed: seed.name, ms };
       if (ms >= 2000) this.report.failures.push(`input ${input} (${seed.name}) took ${ms} ms`);
     } catch (error) {
