@@ -2,8 +2,6 @@
 // The messages between agent and symbolizer child; the other half is symbolizers/src/server.rs. Little-endian, as all
 // machines that this runs on. Described in docs/symbols.md.
 
-import type { Drained } from '#native/bpf';
-
 /** First bytes that the child writes: the sandbox is closed. Its low half is the version of the format. */
 export const HELLO = 0x5357_0001;
 
@@ -56,8 +54,15 @@ export function encodeAddresses(lines: boolean, addresses: number[], kernel: boo
   return words;
 }
 
+/** Columns of native/bpf's locations that tell a frame of a runtime. */
+export interface RuntimeFrames {
+  space: Uint8Array;
+  address: BigUint64Array;
+  extra: BigUint64Array;
+}
+
 /** The rows of `locations`, frames of a Java virtual machine: space, address, extra of each. */
-export function encodeFrames(locations: Drained['locations'], rows: number[]): Uint32Array {
+export function encodeFrames(locations: RuntimeFrames, rows: number[]): Uint32Array {
   const words = new Uint32Array(rows.length * 5);
   const numbers = new DataView(words.buffer);
   rows.forEach((row, i) => {

@@ -151,35 +151,6 @@ export class Reader {
     return null;
   }
 
-  /**
-   * Names for functions of a V8, by its process's memory and its program. Null when there is none that is known, or it
-   * cannot be read.
-   */
-  async lookupFunctions(
-    memory: SourceFile,
-    program: SourceFile,
-    functions: number[],
-  ): Promise<LookupAnswer | null> {
-    if (memory.level === 'none') return null;
-    try {
-      if (memory.run !== (await this.running())) {
-        await this.#ensure(program);
-        const opened = await this.#load(memory, Uint32Array.of(program.number));
-        if (opened.status !== STATUS.ok) {
-          memory.level = 'none';
-          return null;
-        }
-      }
-      const answer = await this.#ask(memory, QUESTION.lookup, encodeAddresses(true, functions, false));
-      if (answer.status !== STATUS.ok) return null;
-      memory.warm = true;
-      return decodeLookup(answer.payload);
-    } catch (error) {
-      blame(memory, error);
-      return null;
-    }
-  }
-
   /** Whether the running child has the file. */
   async isLoaded(file: SourceFile): Promise<boolean> {
     return file.run === (await this.running());
@@ -215,6 +186,35 @@ export class Reader {
       return decodeLookup(answer.payload);
     } catch (error) {
       blame(file, error);
+      return null;
+    }
+  }
+
+  /**
+   * Names for functions of a V8, by its process's memory and its program. Null when there is none that is known, or it
+   * cannot be read.
+   */
+  async lookupFunctions(
+    memory: SourceFile,
+    program: SourceFile,
+    functions: number[],
+  ): Promise<LookupAnswer | null> {
+    if (memory.level === 'none') return null;
+    try {
+      if (memory.run !== (await this.running())) {
+        await this.#ensure(program);
+        const opened = await this.#load(memory, Uint32Array.of(program.number));
+        if (opened.status !== STATUS.ok) {
+          memory.level = 'none';
+          return null;
+        }
+      }
+      const answer = await this.#ask(memory, QUESTION.lookup, encodeAddresses(true, functions, false));
+      if (answer.status !== STATUS.ok) return null;
+      memory.warm = true;
+      return decodeLookup(answer.payload);
+    } catch (error) {
+      blame(memory, error);
       return null;
     }
   }

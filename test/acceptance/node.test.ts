@@ -66,6 +66,38 @@ describe('shares, names and lines of two functions', () => {
     });
 });
 
+test('through builtins that call back', { timeout: 60_000 }, async () => {
+  const node = startHere(process.execPath, [sourcePath('turns.cjs'), '30']);
+  const { profile } = await record(
+    '--pid',
+    String(node.pid),
+    '--type',
+    'cpu',
+    '--hz',
+    '397',
+    '--seconds',
+    '5',
+  );
+  const functions = /^(compare|sorted|counted)$/;
+  expectWhole(profile, /^counted$/);
+  const sorting = secondsOf(profile, 'cpu', through(/^Builtins_ArrayPrototypeSort$/));
+  expect(sorting).toBeGreaterThan(0.1 * secondsOf(profile, 'cpu'));
+  const called = secondsOf(profile, 'cpu', ({ frames }) => {
+    const named = frames.filter(frame => functions.test(frame.name) || /^Builtins_Array/.test(frame.name));
+    const names = named.map(frame => frame.name).join(' ');
+    return (
+      named.every(({ name, file }) => !functions.test(name) || file === sourcePath('turns.cjs')) &&
+      /Builtins_ArrayPrototypeSort (sorted )?counted$/.test(names)
+    );
+  });
+  expect(called).toBeGreaterThan(0.95 * sorting);
+  const comparing = secondsOf(profile, 'cpu', ({ frames }) => {
+    const names = frames.map(frame => frame.name).join(' ');
+    return /compare (\S+ )*Builtins_ArrayTimSort (\S+ )*Builtins_ArrayPrototypeSort /.test(names);
+  });
+  expect(comparing).toBeGreaterThan(0.02 * secondsOf(profile, 'cpu'));
+});
+
 test('functions that a garbage collector moves keep their names', { timeout: 60_000 }, async () => {
   const node = startHere(process.execPath, ['--no-turbo-inlining', sourcePath('closures.mjs'), '30']);
   const { profile } = await record(

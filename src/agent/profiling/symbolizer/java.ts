@@ -4,15 +4,15 @@
 import { openSync } from 'node:fs';
 import type { WantedRuntimes } from '#native/bpf';
 import type { Reason } from '../../../profile/types.js';
-import { readStat } from '../../procfs/process.js';
-import type { SymbolInput } from '../symbols.js';
 import type { SymbolsBuilder } from '../../../symbolizer/builder.js';
 import type { LocationCache } from '../../../symbolizer/cache.js';
-import type { ElfFiles } from './elf-files.js';
 import { closeDescriptor } from '../../../symbolizer/opener.js';
 import { encodeFrames, type LookupAnswer, MAX_ADDRESSES } from '../../../symbolizer/protocol.js';
 import type { Reader } from '../../../symbolizer/reader.js';
 import type { FileTable, SourceFile } from '../../../symbolizer/source-file.js';
+import { readStat } from '../../procfs/process.js';
+import type { SymbolInput } from '../symbols.js';
+import type { ElfFiles } from './elf-files.js';
 
 const NS_PER_TICK = 10_000_000n;
 const MAX_MACHINES = 1024;
