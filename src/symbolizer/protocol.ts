@@ -54,15 +54,11 @@ export function encodeAddresses(lines: boolean, addresses: number[], kernel: boo
   return words;
 }
 
-/** Columns of native/bpf's locations that tell a frame of a runtime. */
-export interface RuntimeFrames {
-  space: Uint8Array;
-  address: BigUint64Array;
-  extra: BigUint64Array;
-}
-
 /** The rows of `locations`, frames of a Java virtual machine: space, address, extra of each. */
-export function encodeFrames(locations: RuntimeFrames, rows: number[]): Uint32Array {
+export function encodeFrames(
+  locations: { space: Uint8Array; address: BigUint64Array; extra: BigUint64Array },
+  rows: number[],
+): Uint32Array {
   const words = new Uint32Array(rows.length * 5);
   const numbers = new DataView(words.buffer);
   rows.forEach((row, i) => {
