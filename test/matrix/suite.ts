@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The test of a group of programs that are sampled side by side. What was measured is kept for docs/coverage.md.
+// The test of a group of programs that are sampled side by side. What was measured is kept for docs/matrix.md.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -26,6 +26,8 @@ export interface Subject {
 export interface Group {
   /** Heading of its table. */
   title: string;
+  /** Why it is skipped, which shows in the output. */
+  off?: string | undefined;
   /** In each program. At 3,000 samples, one percent is known to 0.2 points (standard error). */
   samples: number;
   /** Longest time to sample. */
@@ -38,10 +40,14 @@ export interface Group {
   programs: () => Subject[];
 }
 
-const figures = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../build/test/coverage');
+const figures = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../build/test/matrix-figures');
 export const slug = (text: string): string => text.replaceAll(/[^\w.]+/g, '-').toLowerCase();
 
 export function suite(group: Group): void {
+  if (group.off) {
+    test.skip(`${group.title}: ${group.off}`);
+    return;
+  }
   describe(group.title, () => {
     const subjects = group.programs();
     let samples: Sample[] = [];

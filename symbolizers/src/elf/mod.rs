@@ -125,7 +125,9 @@ impl Elf {
         let mut damaged = false;
         // A return address is asked for by the byte in front of it. If that is in no function and one begins behind it,
         // nobody called from there: the address was put on the stack by hand (return from a signal, makecontext).
-        for (ahead, (name, dwarf)) in [0, 1].into_iter().flat_map(|ahead| tables.iter().map(move |table| (ahead, table))) {
+        for (ahead, (name, dwarf)) in
+            [0, 1].into_iter().flat_map(|ahead| tables.iter().map(move |table| (ahead, table)))
+        {
             let source = source(name, *dwarf);
             // A damaged table can take long to fail, each time anew. It is given up when it fails more than it helps,
             // and must not hide the next one.
