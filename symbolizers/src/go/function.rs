@@ -143,7 +143,7 @@ impl<'a> Function<'a> {
 
 /// An entry of an inline tree.
 pub struct Call {
-    name: u32,
+    pub name: u32,
     /// An instruction that has the place of the call as its line.
     parent: u32,
     start_line: u32,

@@ -108,28 +108,23 @@ fn kind(function: &Function) -> Kind {
 /// Rules by distance from the start of the function. `depths` are by the same distance.
 fn rules(depths: Values, code: &[u8], kind: Kind) -> Vec<(u32, Rule)> {
     let mut rules = Vec::new();
-    let mut prologue = None;
+    let prologue = prologue(depths.clone(), code);
     let mut from = 0;
-    for (to, depth) in depths {
-        if from as usize >= code.len() {
-            break;
-        }
-        if depth > 0 {
-            prologue = prologue.or_else(|| Some(prologue::read(code, from, depth as u32)));
-        }
+    for (to, depth) in depths.take_while(|(_, depth)| *depth >= 0) {
         let plain = by_depth(depth, Saved::Same);
-        let (place, rule) = match (prologue.flatten(), kind) {
-            // On another stack the depth says nothing, but the frame pointer leads back.
-            (Some(Prologue { settled, .. }), Kind::Switches | Kind::SwitchesWithoutFrame) => {
-                (settled, by_frame())
-            }
+        // From where on which rule; before that and after the epilogue, the caller's frame pointer is in its register.
+        let (place, rule) = match (prologue, kind) {
             (None, Kind::SwitchesWithoutFrame) => (0, by_frame()),
             (None, Kind::Switches) => (0, Rule::UNSAID),
-            (Some(Prologue { saved, .. }), _) => (saved, by_depth(depth, Saved::Below(FRAME))),
             (None, _) => (0, plain),
+            (Some(_), _) if depth == 0 => (0, plain),
+            // On another stack the depth says nothing, but the frame pointer leads back.
+            (Some(prologue), Kind::Switches | Kind::SwitchesWithoutFrame) => (prologue.settled, by_frame()),
+            (Some(prologue), _) => match by_depth(depth, Saved::Below(FRAME)) {
+                Rule::UNSAID => (prologue.settled, by_frame()),
+                rule => (prologue.saved, rule),
+            },
         };
-        // Before the prologue and after the epilogue the caller's frame pointer is in its register.
-        let place = if depth > 0 || prologue.flatten().is_none() { place } else { to };
         if from < place {
             rules.push((from, plain));
         }
@@ -137,8 +132,16 @@ fn rules(depths: Values, code: &[u8], kind: Kind) -> Vec<(u32, Rule)> {
             rules.push((from.max(place), rule));
         }
         from = to;
+        if from as usize >= code.len() {
+            break;
+        }
     }
     rules
+}
+
+fn prologue(mut depths: Values, code: &[u8]) -> Option<Prologue> {
+    let (before, first) = (depths.next()?, depths.next()?);
+    (before.1 == 0 && first.1 > 0).then(|| prologue::read(code, before.0, first.1 as u32))?
 }
 
 fn by_depth(depth: i32, frame_pointer: Saved) -> Rule {
