@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const checkout = fileURLToPath(new URL('..', import.meta.url));
-const compiled = join(checkout, 'dist/agent/profiling/symbolizer');
+const compiled = join(checkout, 'dist/symbolizer');
 if (!existsSync(compiled)) {
   console.error('dist/ is not there: run script/build first');
   process.exit(1);

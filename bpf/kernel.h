@@ -120,6 +120,7 @@ struct task_struct {
   int pid;
   int tgid;
   __u64 start_time;
+  __u64 start_boottime;
   __u64 self_exec_id;
   char comm[16];
   struct task_struct *group_leader;
@@ -135,6 +136,7 @@ struct task_struct___before_5_14 {
 
 #if defined(__TARGET_ARCH_x86)
 struct pt_regs {
+  unsigned long r13;
   unsigned long bp;
   unsigned long orig_ax;
   unsigned long ip;
@@ -145,6 +147,7 @@ struct pt_regs {
 #define SW_REGS_SP(regs) BPF_CORE_READ(regs, sp)
 #define SW_REGS_FP(regs) BPF_CORE_READ(regs, bp)
 #define SW_REGS_LR(regs) 0
+#define SW_REGS_BYTECODE(regs) BPF_CORE_READ(regs, r13)        /* HotSpot's interpreter: the next bytecode */
 #define SW_REGS_32_BIT(regs) (BPF_CORE_READ(regs, cs) == 0x23) /* __USER32_CS */
 #elif defined(__TARGET_ARCH_arm64)
 struct pt_regs {
@@ -158,6 +161,7 @@ struct pt_regs {
 #define SW_REGS_SP(regs) BPF_CORE_READ(regs, sp)
 #define SW_REGS_FP(regs) BPF_CORE_READ(regs, regs[29])
 #define SW_REGS_LR(regs) BPF_CORE_READ(regs, regs[30])
+#define SW_REGS_BYTECODE(regs) BPF_CORE_READ(regs, regs[22])
 #define SW_REGS_32_BIT(regs) (BPF_CORE_READ(regs, pstate) & 16) /* PSR_MODE32_BIT */
 #else
 #error "only x86-64 and arm64 are known"

@@ -320,7 +320,10 @@ static __always_inline int sw_open(struct bpf_iter__task *ctx, bool user) {
   /* Only now: if the task has not come back until here, the stack is the one it waits with. */
   if (!sw_away_take_until(away, interval.since_ns, interval.until_ns)) return 0;
   __u64 hash = key.stack;
-  away->open_stack = sw_count_interval(task, &interval, &key, stack) ? hash : 0;
+  bool counted = sw_count_interval(task, &interval, &key, stack);
+  /* A table may be there by the next window: then the stack is taken anew. */
+  bool lacking = stack && stack->head.end == SW_END_NO_TABLE;
+  away->open_stack = counted && !lacking ? hash : 0;
   return 0;
 }
 

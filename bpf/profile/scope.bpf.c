@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Keeps the set of processes in scope: children come in, and whoever exits goes. Attached only while it is
  * asked for. */
+#include "jvms.h"
 #include "maps.h"
 #include "tables.h"
 

@@ -48,8 +48,10 @@ static __always_inline bool sw_set_out(struct sw_walk *walk, struct task_struct 
   walk->sp = SW_REGS_SP(regs);
   walk->fp = SW_REGS_FP(regs);
   walk->lr = SW_REGS_LR(regs);
+  walk->bytecode = SW_REGS_BYTECODE(regs);
   walk->mm = (__u64)BPF_CORE_READ(task, mm);
   walk->tgid = BPF_CORE_READ(task, tgid);
+  walk->start = BPF_CORE_READ(task, group_leader, start_boottime) / SW_TICK_NS;
   walk->window = sw_control_value(SW_CONTROL_WINDOW);
   walk->epoch = sw_control_value(SW_CONTROL_EPOCH);
   walk->exact = !syscall;

@@ -14,6 +14,7 @@
 #include SW_REPLAY
 #else
 #include "area.h"
+#include "jvms.h"
 #include "stack.h"
 #include "tables.h"
 #endif
@@ -25,12 +26,17 @@ struct sw_place {
   struct sw_table table;
 };
 
+/* Room for struct sw_java_scratch. */
+#define SW_JAVA_WORDS 20
+
 /* A walk along one stack; in per-CPU memory, as it does not fit a program's stack. */
 struct sw_walk {
   struct sw_stack stack;
   __u64 pc, sp, fp;
-  __u64 lr; /* arm64: the link register, while it is known; 0: no longer */
+  __u64 lr;       /* arm64: the link register, while it is known; 0: no longer */
+  __u64 bytecode; /* of an interpreted Java leaf, if it is one */
   __u64 mm;
+  __u64 start; /* of the process, in ticks */
   __u32 base;  /* of the user part in stack.frame */
   __u32 words; /* so far */
   __u32 tgid;
@@ -43,6 +49,7 @@ struct sw_walk {
   struct sw_place here;   /* that pc was in last */
   struct sw_place before; /* calls go to and fro: libraries call back */
   union sw_area_scratch scratch;
+  __u64 java[SW_JAVA_WORDS]; /* a step through Java code, see hotspot.h */
 };
 
 static __always_inline void sw_push(struct sw_walk *walk, __u64 word) {
@@ -61,6 +68,8 @@ static __always_inline int sw_stop(struct sw_walk *walk, enum sw_end end) {
   walk->stack.head.end = end;
   return 1;
 }
+
+#include "hotspot.h"
 
 /* The table of the file that walk->here is of; asks user space for it if there is none. */
 static __noinline void sw_find_table(struct sw_walk *walk) {
@@ -238,6 +247,10 @@ static __always_inline int sw_step(struct sw_walk *walk, struct task_struct *oth
   bool code = area->kind != SW_AREA_NONE;
   if (!code && !walk->first) return sw_stop(walk, SW_END_UNMAPPED);
   if (walk->words >= SW_MAX_USER) return sw_stop(walk, SW_END_DEPTH);
+  if (area->kind == SW_AREA_ANONYMOUS) {
+    struct sw_jvm *jvm = sw_find_jvm(walk->tgid, walk->start);
+    if (jvm && sw_is_java(jvm, place)) return sw_java_step(walk, jvm, other);
+  }
   __u64 tag = walk->exact && !walk->first ? SW_TAG_EXACT : SW_TAG_ADDRESS;
   sw_push(walk, (pc & SW_ADDRESS_BITS) | tag << SW_TAG_SHIFT);
   if (!code) return sw_stop(walk, SW_END_UNMAPPED);

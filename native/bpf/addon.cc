@@ -85,6 +85,8 @@ class Profiler : public Napi::ObjectWrap<Profiler> {
          InstanceMethod("wantedTables", &Profiler::checked<&Profiler::wantedTables>),
          InstanceMethod("installTable", &Profiler::checked<&Profiler::installTable>),
          InstanceMethod("refuseTable", &Profiler::checked<&Profiler::refuseTable>),
+         InstanceMethod("wantedRuntimes", &Profiler::checked<&Profiler::wantedRuntimes>),
+         InstanceMethod("setRuntime", &Profiler::checked<&Profiler::setRuntime>),
          InstanceMethod("programs", &Profiler::checked<&Profiler::programs>),
          InstanceMethod("close", &Profiler::checked<&Profiler::close>),
          InstanceAccessor<&Profiler::chosen>("chosen"), InstanceAccessor<&Profiler::memory>("memory")});
@@ -165,6 +167,25 @@ class Profiler : public Napi::ObjectWrap<Profiler> {
     return info.Env().Undefined();
   }
 
+  Napi::Value wantedRuntimes(const Napi::CallbackInfo& info) {
+    return fromWanted(info.Env(), recorder_ ? recorder_->takeWantedRuntimes() : std::vector<WantedRuntime>());
+  }
+
+  Napi::Value setRuntime(const Napi::CallbackInfo& info) {
+    bool bytes = info[2].IsTypedArray();
+    if (!info[0].IsNumber() || !info[1].IsNumber() || !(bytes || info[2].IsNull()))
+      throw Failure("SW_USAGE", {{"reason", "setRuntime takes a pid, its start and bytes or null"}});
+    RuntimeAnswer answer{info[0].As<Napi::Number>().Uint32Value(),
+                         static_cast<uint64_t>(info[1].As<Napi::Number>().Int64Value()),
+                         {}};
+    if (bytes) {
+      auto description = info[2].As<Napi::Uint8Array>();
+      answer.description.assign(description.Data(), description.Data() + description.ByteLength());
+    }
+    if (recorder_) recorder_->answerWanted(std::move(answer));
+    return info.Env().Undefined();
+  }
+
   Napi::Value programs(const Napi::CallbackInfo& info) {
     auto out = Napi::Array::New(info.Env());
     if (!recorder_) return out;
@@ -200,6 +221,8 @@ class Profiler : public Napi::ObjectWrap<Profiler> {
         {"noRoom", memory.tables.noRoom}};
     for (const auto& [name, value] : counts) tables.Set(name, static_cast<double>(value));
     out.Set("tables", tables);
+    out.Set("runtimes", static_cast<double>(memory.runtimes));
+    out.Set("runtimesRefused", static_cast<double>(memory.runtimesRefused));
     return out;
   }
 

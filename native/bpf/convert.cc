@@ -225,33 +225,56 @@ Napi::Object fromColumns(Napi::Env env, const Columns& columns) {
   return out;
 }
 
+namespace {
+
+/** A row of `mappings` and of `processes` for one file of one process. */
+void addWanted(Columns& columns, uint32_t pid, uint32_t parent, bool alive, const Mapping& mapping,
+               const File& file) {
+  auto& m = columns.mappings;
+  m.path.push_back(file.path);
+  m.buildId.push_back(file.buildId);
+  m.device.push_back(file.device);
+  m.inode.push_back(file.inode);
+  m.pid.push_back(pid);
+  m.start.push_back(mapping.start);
+  m.end.push_back(mapping.end);
+  m.offset.push_back(mapping.offset);
+  auto& p = columns.processes;
+  p.pid.push_back(pid);
+  p.parent.push_back(parent);
+  p.startNs.push_back(0);
+  p.cgroup.push_back(0);
+  p.comm.push_back(0);
+  p.executable.push_back(0);
+  p.executableMapping.push_back(-1);
+  p.alive.push_back(alive);
+}
+
+}  // namespace
+
 /** WantedTables of index.d.ts: rows of `mappings` and `processes` are those of `id`. */
 Napi::Object fromWanted(Napi::Env env, const std::vector<WantedTable>& wanted) {
   std::vector<uint32_t> id;
   Columns columns;
   for (const WantedTable& each : wanted) {
     id.push_back(each.id);
-    auto& m = columns.mappings;
-    m.path.push_back(each.file.path);
-    m.buildId.push_back(each.file.buildId);
-    m.device.push_back(each.file.device);
-    m.inode.push_back(each.file.inode);
-    m.pid.push_back(each.pid);
-    m.start.push_back(each.mapping.start);
-    m.end.push_back(each.mapping.end);
-    m.offset.push_back(each.mapping.offset);
-    auto& p = columns.processes;
-    p.pid.push_back(each.pid);
-    p.parent.push_back(each.parent);
-    p.startNs.push_back(0);
-    p.cgroup.push_back(0);
-    p.comm.push_back(0);
-    p.executable.push_back(0);
-    p.executableMapping.push_back(-1);
-    p.alive.push_back(each.alive);
+    addWanted(columns, each.pid, each.parent, each.alive, each.mapping, each.file);
   }
   Napi::Object out = fromColumns(env, columns);
   out.Set("id", u32(env, id));
+  return out;
+}
+
+/** WantedRuntimes of index.d.ts, likewise. */
+Napi::Object fromWanted(Napi::Env env, const std::vector<WantedRuntime>& wanted) {
+  std::vector<double> start;
+  Columns columns;
+  for (const WantedRuntime& each : wanted) {
+    start.push_back(static_cast<double>(each.start));
+    addWanted(columns, each.pid, 0, true, each.mapping, each.file);
+  }
+  Napi::Object out = fromColumns(env, columns);
+  out.Set("start", f64(env, start));
   return out;
 }
 

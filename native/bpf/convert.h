@@ -7,6 +7,7 @@
 #include "columns.h"
 #include "failure.h"
 #include "options.h"
+#include "runtimes.h"
 #include "tables.h"
 
 namespace stackwell {
@@ -17,6 +18,7 @@ Scope toScope(const Napi::Value& value);
 
 Napi::Object fromColumns(Napi::Env env, const Columns& columns);
 Napi::Object fromWanted(Napi::Env env, const std::vector<WantedTable>& wanted);
+Napi::Object fromWanted(Napi::Env env, const std::vector<WantedRuntime>& wanted);
 /** An Error with `code` and `details` of src/errors.ts. */
 Napi::Error fromFailure(Napi::Env env, const Failure& failure);
 

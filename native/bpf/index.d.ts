@@ -144,6 +144,12 @@ export type WantedTables = Pick<Drained, 'mappings' | 'processes' | 'locations' 
   id: Uint32Array;
 };
 
+/** Java virtual machines that are not described. Row i of `mappings` (its libjvm.so) and of `processes` is one. */
+export type WantedRuntimes = Pick<Drained, 'mappings' | 'processes' | 'locations' | 'strings'> & {
+  /** When the process started, in ticks since boot, as in /proc/PID/stat. */
+  start: Float64Array;
+};
+
 /** Unwind tables in the kernel. */
 export interface TableStats {
   tables: number;
@@ -184,6 +190,10 @@ export class Profiler {
   installTable(id: number, buildId: string, table: Uint8Array): void;
   /** There is none; `later`: it may be asked for again. */
   refuseTable(id: number, later: boolean): void;
+  /** Each process is given once; answer with setRuntime. */
+  wantedRuntimes(): WantedRuntimes;
+  /** `description`: as the symbolizer makes it (bpf/profile/jvm.h). Null: ask again, ever more seldom. */
+  setRuntime(pid: number, start: number, description: Uint8Array | null): void;
   programs(): ProgramCost[];
   /** Which program was chosen for each job on this kernel, e.g. { offCpuCapture: 'sched_exit_tp' }. */
   readonly chosen: Record<string, string>;
@@ -193,6 +203,9 @@ export class Profiler {
     userBytes: number;
     processes: number;
     tables: TableStats;
+    /** Java virtual machines that are described, and descriptions that found no room since the start. */
+    runtimes: number;
+    runtimesRefused: number;
   };
   /** Detaches everything. Idempotent; also on environment teardown. */
   close(): void;

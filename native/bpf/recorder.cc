@@ -6,6 +6,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <tuple>
+
 #include "failure.h"
 #include "kernel.h"
 #include "off_cpu.h"
@@ -27,6 +29,7 @@ Recorder::Recorder(const Options& options) : processes_(options.maxProcessBytes)
   sideband_ = std::make_unique<Sideband>();
   scope_ = std::make_unique<ScopeFilter>(options);
   tables_ = std::make_unique<Tables>(scope_->object(), options.maxTableBytes);
+  runtimes_ = std::make_unique<Runtimes>(scope_->object());
   if (options.hz) {
     samplers_.push_back(std::make_unique<OnCpu>(options, scope_->object(), stacks_));
     chosen_["onCpu"] = "perf_event cpu-clock";
@@ -49,7 +52,10 @@ int Recorder::readRings(uint64_t untilNs) {
   takeAnswers();
   int n = sideband_->apply(processes_, untilNs);
   n += stacks_.consume();
-  for (uint32_t pid : stacks_.takeSeen()) processes_.want(pid);
+  for (uint32_t pid : stacks_.takeSeen()) {
+    processes_.want(pid);
+    runtimes_->see(pid, processes_);
+  }
   tables_->consume(processes_);
   userBytes_ = processes_.bytes() + stacks_.bytes();
   processCount_ = processes_.size();
@@ -119,6 +125,7 @@ Columns Recorder::drain() {
   columns.lost[kSidebandLost] += sideband_->takeLost();
   stacks_.release(set, drains_);
   processes_.forgetBefore(columns.endNs - kExitGraceNs);
+  runtimes_->forgetEnded();
   userBytes_ = processes_.bytes() + stacks_.bytes();
   processCount_ = processes_.size();
   return columns;
@@ -162,12 +169,30 @@ void Recorder::answerWanted(TableAnswer answer) {
   if (lock.owns_lock() && !closed_) takeAnswers();
 }
 
+std::vector<WantedRuntime> Recorder::takeWantedRuntimes() {
+  std::unique_lock lock(mutex_, std::try_to_lock);
+  if (!lock.owns_lock() || closed_) return {};
+  return runtimes_->takeWanted(monotonicNow());
+}
+
+void Recorder::answerWanted(RuntimeAnswer answer) {
+  {
+    std::lock_guard lock(answersMutex_);
+    runtimeAnswers_.push_back(std::move(answer));
+  }
+  std::unique_lock lock(mutex_, std::try_to_lock);
+  if (lock.owns_lock() && !closed_) takeAnswers();
+}
+
 void Recorder::takeAnswers() {
   std::vector<TableAnswer> answers;
+  std::vector<RuntimeAnswer> runtimeAnswers;
   {
     std::lock_guard lock(answersMutex_);
     answers.swap(answers_);
+    runtimeAnswers.swap(runtimeAnswers_);
   }
+  for (const RuntimeAnswer& answer : runtimeAnswers) runtimes_->answer(answer, monotonicNow());
   for (const TableAnswer& answer : answers) {
     if (answer.table.empty())
       tables_->refuse(answer.id, answer.later);
@@ -178,8 +203,10 @@ void Recorder::takeAnswers() {
 
 Memory Recorder::memory() {
   if (std::unique_lock lock(mutex_, std::try_to_lock); lock.owns_lock() && tables_)
-    tableStats_ = tables_->stats();
-  return {mapBytes_ + tableStats_.bytes, userBytes_, processCount_, tableStats_};
+    std::tie(tableStats_, runtimeCount_, runtimesRefused_) =
+        std::make_tuple(tables_->stats(), runtimes_->described(), runtimes_->refused());
+  return {
+      mapBytes_ + tableStats_.bytes, userBytes_, processCount_, tableStats_, runtimeCount_, runtimesRefused_};
 }
 
 void Recorder::close() {

@@ -18,6 +18,7 @@
 #include "columns.h"
 #include "options.h"
 #include "processes.h"
+#include "runtimes.h"
 #include "sampler.h"
 #include "scope.h"
 #include "sideband.h"
@@ -34,6 +35,7 @@ struct ProgramCost {
 struct Memory {
   uint64_t kernelBytes, userBytes, processes;
   TableStats tables;
+  uint64_t runtimes, runtimesRefused;
 };
 
 /** A table for a file that wanted one, or why there is none. */
@@ -58,6 +60,9 @@ class Recorder {
   std::vector<WantedTable> takeWantedTables();
   /** What came of a wanted table; put into the kernel now, or at the end of the drain that runs. */
   void answerWanted(TableAnswer answer);
+  /** Processes with a runtime that is not described; empty while a drain runs. */
+  std::vector<WantedRuntime> takeWantedRuntimes();
+  void answerWanted(RuntimeAnswer answer);
   std::vector<ProgramCost> programs();
   Memory memory();
   const std::map<std::string, std::string>& chosen() const { return chosen_; }
@@ -72,6 +77,7 @@ class Recorder {
   std::mutex mutex_;
   std::mutex answersMutex_;
   std::vector<TableAnswer> answers_;
+  std::vector<RuntimeAnswer> runtimeAnswers_;
   std::atomic<bool> closed_{false};
   std::map<std::string, std::string> chosen_;
   Stacks stacks_;
@@ -79,6 +85,7 @@ class Recorder {
   std::unique_ptr<Sideband> sideband_;
   std::unique_ptr<ScopeFilter> scope_;
   std::unique_ptr<Tables> tables_;
+  std::unique_ptr<Runtimes> runtimes_;
   std::vector<std::unique_ptr<Sampler>> samplers_;
   uint32_t set_ = 0;
   uint32_t drains_ = 0;
@@ -87,6 +94,7 @@ class Recorder {
   uint64_t mapBytes_ = 0;
   std::atomic<uint64_t> userBytes_{0}, processCount_{0};
   TableStats tableStats_;  // of the environment's thread
+  uint64_t runtimeCount_ = 0, runtimesRefused_ = 0;
 };
 
 }  // namespace stackwell

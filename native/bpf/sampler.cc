@@ -19,7 +19,7 @@ namespace {
 
 constexpr uint32_t kBatch = 4096;
 constexpr const char* kShared[] = {"sw_control", "sw_scope_cgroups", "sw_scope_tgids", "sw_excluded",
-                                   "sw_files",   "sw_wanted_tables", "sw_slabs"};
+                                   "sw_files",   "sw_wanted_tables", "sw_slabs",       "sw_jvms"};
 
 uint32_t maxStack() {
   std::string limit = readFile("/proc/sys/kernel/perf_event_max_stack");

@@ -9,6 +9,7 @@ import { wallClock } from './procfs/clock.js';
 import { processTree, readStat, readStatus } from './procfs/process.js';
 import { commentLines } from './profiling/comments.js';
 import { offCpuOptions } from './profiling/options.js';
+import { Runtimes } from './profiling/runtimes.js';
 import { startSymbolizer } from './profiling/symbolizer/symbolizer.js';
 import { UnwindTables } from './profiling/unwind-tables.js';
 import { type Kind, lostIn, oneGroup, periodOf, WindowBuilder } from './profiling/window.js';
@@ -119,7 +120,8 @@ export async function record(options: RecordOptions): Promise<RecordResult> {
     const profiler = new native.Profiler(profilerOptions);
     try {
       const tables = new UnwindTables(profiler, symbols);
-      await warmUp(profiler, tables, () => target.ended() || options.signal?.aborted === true);
+      const runtimes = new Runtimes(profiler, symbols);
+      await warmUp(profiler, tables, runtimes, () => target.ended() || options.signal?.aborted === true);
       // What was sampled meanwhile is none of the recording; unless there will be no more.
       const before = await profiler.drain();
       if (target.ended()) await take(before);
@@ -134,6 +136,7 @@ export async function record(options: RecordOptions): Promise<RecordResult> {
         );
         profiler.poll();
         tables.follow();
+        runtimes.follow();
         const now = performance.now();
         options.onProgress?.({ elapsedSeconds: (now - started) / 1000, samples });
         if (now - started >= options.seconds * 1000 || options.signal?.aborted === true) break;
@@ -180,15 +183,21 @@ export async function record(options: RecordOptions): Promise<RecordResult> {
 }
 
 /** Polls until no more tables are asked for. */
-async function warmUp(profiler: Profiler, tables: UnwindTables, over: () => boolean): Promise<void> {
+async function warmUp(
+  profiler: Profiler,
+  tables: UnwindTables,
+  runtimes: Runtimes,
+  over: () => boolean,
+): Promise<void> {
   const latest = performance.now() + WARM_UP_MS;
   let quietSince = performance.now();
   while (!over()) {
     await sleep(WARM_UP_TICK_MS, undefined);
     profiler.poll();
     tables.follow();
+    runtimes.follow();
     const now = performance.now();
-    if (tables.waiting > 0) quietSince = now;
+    if (tables.waiting + runtimes.waiting > 0) quietSince = now;
     if (now - quietSince >= QUIET_MS || now >= latest) return;
   }
 }

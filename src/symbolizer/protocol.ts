@@ -2,6 +2,8 @@
 // The messages between agent and symbolizer child; the other half is symbolizers/src/server.rs. Little-endian, as all
 // machines that this runs on. Described in docs/symbols.md.
 
+import type { Drained } from '#native/bpf';
+
 /** First bytes that the child writes: the sandbox is closed. Its low half is the version of the format. */
 export const HELLO = 0x5357_0001;
 
@@ -14,6 +16,8 @@ export const QUESTION = {
   lookup: 6,
   close: 7,
   unwind: 8,
+  openJava: 9,
+  lookupJava: 10,
   openJitDump: 11,
 } as const;
 
@@ -48,6 +52,18 @@ export function encodeAddresses(lines: boolean, addresses: number[], kernel: boo
     words[at++] = address % 2 ** 32;
     words[at++] = Math.floor(address / 2 ** 32) + (kernel ? KERNEL_BASE : 0);
   }
+  return words;
+}
+
+/** The rows of `locations`, frames of a Java virtual machine: space, address, extra of each. */
+export function encodeFrames(locations: Drained['locations'], rows: number[]): Uint32Array {
+  const words = new Uint32Array(rows.length * 5);
+  const numbers = new DataView(words.buffer);
+  rows.forEach((row, i) => {
+    words[i * 5] = locations.space[row]!;
+    numbers.setBigUint64(i * 20 + 4, locations.address[row]!, true);
+    numbers.setBigUint64(i * 20 + 12, locations.extra[row]!, true);
+  });
   return words;
 }
 

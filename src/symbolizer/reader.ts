@@ -151,6 +151,45 @@ export class Reader {
     return null;
   }
 
+  /** Whether the running child has the file. */
+  async isLoaded(file: SourceFile): Promise<boolean> {
+    return file.run === (await this.running());
+  }
+
+  /**
+   * Opens a Java virtual machine by its memory and its libjvm.so, which is mapped at `mapping`. What the unwinder must
+   * know of it; null when the machine does not tell, or not yet.
+   */
+  async openMachine(
+    file: SourceFile,
+    library: SourceFile,
+    mapping: { start: bigint; offset: bigint },
+  ): Promise<Uint8Array | null> {
+    if (file.level === 'none') return null;
+    try {
+      await this.#ensure(library);
+      const place = new Uint32Array(new BigUint64Array([mapping.start, mapping.offset]).buffer);
+      const answer = await this.#load(file, Uint32Array.of(library.number, ...place));
+      return answer.status === STATUS.ok ? answer.payload : null;
+    } catch (error) {
+      blame(file, error);
+      return null;
+    }
+  }
+
+  /** Names for frames of a Java virtual machine; null when it cannot be read. */
+  async lookupFrames(file: SourceFile, question: Uint32Array): Promise<LookupAnswer | null> {
+    try {
+      const answer = await this.#ask(file, QUESTION.lookupJava, question);
+      if (answer.status !== STATUS.ok) return null;
+      file.warm = true;
+      return decodeLookup(answer.payload);
+    } catch (error) {
+      blame(file, error);
+      return null;
+    }
+  }
+
   /** Closes a file in the child and here. */
   async forget(file: SourceFile): Promise<void> {
     await this.#forgetInChild(file);
@@ -209,14 +248,13 @@ export class Reader {
     for (const part of file.opened.filter(other => other.role !== 'self')) await this.#attach(file, part);
   }
 
-  async #load(file: SourceFile): Promise<Answer> {
+  async #load(file: SourceFile, rest = NOTHING): Promise<Answer> {
     const run = await this.running();
     const self = file.opened.find(part => part.role === 'self');
     if (self === undefined) throw new Error(`${file.key} is not open`);
     this.#child?.give(file.number, self.file.descriptor);
-    const kind = OPEN[file.kind];
     file.warm = false;
-    const answer = await this.#ask(file, kind, NOTHING);
+    const answer = await this.#ask(file, OPEN[file.kind], rest);
     if (answer.status === STATUS.ok) file.run = run;
     return answer;
   }
@@ -248,6 +286,7 @@ const OPEN = {
   elf: QUESTION.openElf,
   'perf-map': QUESTION.openPerfMap,
   'jit-dump': QUESTION.openJitDump,
+  java: QUESTION.openJava,
 } as const;
 
 /** The file that was asked about when the child ended takes the blame, unless it was killed from outside. */

@@ -8,6 +8,7 @@ mod descriptors;
 mod elf;
 mod files;
 mod go;
+mod java;
 mod jit;
 mod kernel;
 mod sandbox;

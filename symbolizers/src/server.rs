@@ -13,6 +13,7 @@ use crate::answer::{put, Answer};
 use crate::descriptors::Descriptors;
 use crate::elf::{Elf, Headers, DEBUG_FOLDER};
 use crate::files;
+use crate::java::{Jvm, Question};
 use crate::jit::{JitDump, PerfMap};
 use crate::kernel::Kallsyms;
 use crate::sandbox::{memory_use, Opened};
@@ -31,6 +32,8 @@ const ATTACH_SUPPLEMENT: u32 = 5;
 const LOOKUP: u32 = 6;
 const CLOSE: u32 = 7;
 const UNWIND: u32 = 8;
+const OPEN_JAVA: u32 = 9;
+const LOOK_UP_JAVA: u32 = 10;
 const OPEN_JIT_DUMP: u32 = 11;
 
 const OK: u32 = 0;
@@ -46,6 +49,7 @@ enum Source {
     Elf(Box<Elf>),
     Kernel(Kallsyms),
     PerfMap(PerfMap),
+    Java(Box<Jvm>),
     JitDump(JitDump),
 }
 
@@ -61,6 +65,7 @@ impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::Unsupported => Self::NotElf,
+            io::ErrorKind::NotFound => Self::NoFile,
             _ => Self::Damaged,
         }
     }
@@ -189,6 +194,24 @@ impl Server {
             }
             CLOSE => self.close(file)?,
             UNWIND => self.elf(file)?.unwind_table(number(rest, 0) != 0)?.encode(out),
+            OPEN_JAVA => {
+                let memory = self.take(file)?;
+                let id = number(rest, 0);
+                // Where the library's code is mapped, and of which part of the file.
+                let linked = self.elf(id)?.headers.address_of(long(rest, 12)).ok_or(Failure::Damaged)?;
+                let bias = long(rest, 4).wrapping_sub(linked);
+                let jvm = Jvm::open(memory, &files::map(&name_of(id))?, bias)?;
+                jvm.describe(out)?;
+                self.sources.insert(file, Source::Java(Box::new(jvm)));
+            }
+            LOOK_UP_JAVA => {
+                let Some(Source::Java(jvm)) = self.sources.get_mut(&file) else {
+                    return Err(Failure::NoFile);
+                };
+                let mut answer = Answer::default();
+                jvm.lookup(&java_questions(rest), &mut answer);
+                answer.encode(out);
+            }
             _ => return Err(Failure::NoFile),
         }
         Ok(())
@@ -204,6 +227,7 @@ impl Server {
             Source::PerfMap(map) => {
                 addresses.iter().for_each(|address| answer.plain(map.find(*address).as_deref()))
             }
+            Source::Java(_) => return Err(Failure::NoFile),
             Source::JitDump(dump) => {
                 addresses.iter().for_each(|address| dump.answer(*address, lines, &mut answer))
             }
@@ -274,6 +298,13 @@ impl Server {
     }
 }
 
+/// Five words each: kind, address, extra.
+fn java_questions(bytes: &[u8]) -> Vec<Question> {
+    let question =
+        |words: &[u8]| Question { kind: number(words, 0), address: long(words, 4), extra: long(words, 12) };
+    bytes.chunks_exact(20).map(question).collect()
+}
+
 /// Where a descriptor is found by those who want a path.
 fn name_of(id: u32) -> String {
     format!("/{id}")
@@ -303,6 +334,11 @@ fn describe(elf: &Elf, out: &mut Vec<u8>) {
 fn number(bytes: &[u8], at: usize) -> u32 {
     let four = bytes.get(at..at + 4).and_then(|four| four.try_into().ok());
     u32::from_le_bytes(four.unwrap_or_default())
+}
+
+/// The 64-bit number at `at`; 0 past the end.
+fn long(bytes: &[u8], at: usize) -> u64 {
+    u64::from(number(bytes, at)) | u64::from(number(bytes, at + 4)) << 32
 }
 
 /// The length of the next question; None at the end of the input.

@@ -154,7 +154,7 @@ export function made(drain: MadeDrain): { drained: Drained; symbols: Symbols } {
   return { drained, symbols };
 }
 
-/** A profiler whose stacks need no unwind tables. */
+/** A profiler whose stacks need no unwind tables, and no descriptions of runtimes. */
 export const noTables = {
   wantedTables: () => ({
     ...made({ samples: [], stacks: [], locations: [], processes: [] }).drained,
@@ -162,4 +162,9 @@ export const noTables = {
   }),
   installTable() {},
   refuseTable() {},
+  wantedRuntimes: () => ({
+    ...made({ samples: [], stacks: [], locations: [], processes: [] }).drained,
+    start: new Float64Array(0),
+  }),
+  setRuntime() {},
 };

@@ -40,6 +40,7 @@ function sampler(options: Partial<SamplerOptions> = {}): Sampler {
       stats: () => ({ restarts: 0, cachedLocations: 0, residentBytes: 0, pid: null }),
       close: async () => {},
       unwindTable: async () => ({ buildId: '', table: null, later: false }),
+      describeRuntime: async () => null,
     },
     services: {
       resolve: async () => ({ groups: [{ service_name: 's' }], groupOf: new Uint32Array(1) }),
@@ -118,6 +119,7 @@ test('a window that fails is counted, said, and the next one goes on', async () 
       stats: () => ({ restarts: 0, cachedLocations: 0, residentBytes: 0, pid: null }),
       close: async () => {},
       unwindTable: async () => ({ buildId: '', table: null, later: false }),
+      describeRuntime: async () => null,
     },
   });
   running.start();

@@ -49,8 +49,9 @@ const CXX: Kind[] = [
 export const C_KINDS = PLAIN;
 export const CXX_KINDS = [...PLAIN, ...SHARED, ...CXX];
 
-/** The deepest user frames that are sampled on each way a thread can begin. */
-export const NATIVE_ROOTS = /^(_start|_start_c|_?_?clone3?|__start_context)$/;
+/** The deepest user frames that are sampled on each way a thread can begin. The last two are musl's: of who calls them it
+ * says nothing. */
+export const NATIVE_ROOTS = /^(_start|_start_c|_?_?clone3?|__start_context|libc_start_main_stage2|start)$/;
 
 const WARNINGS = ['-Wall', '-Wextra', '-Werror'];
 const C_FILES = ['main.c', 'calls.c', 'stacks.c', 'signals.c', 'waits.c'];

@@ -165,11 +165,19 @@ static void host_take(const struct recording *recording) {
   host.task->group_leader = host.task;
   host.task->tgid = host.task->pid = 1;
   host.regs = host_object(sizeof(*host.regs), 16);
-  *host.regs = (struct pt_regs){.bp = recording->fp,
-                                .orig_ax = recording->call,
-                                .ip = recording->ip,
-                                .cs = 0x33, /* __USER_CS */
-                                .sp = recording->sp};
+#if defined(__TARGET_ARCH_arm64)
+  host.regs->pc = recording->ip;
+  host.regs->sp = recording->sp;
+  host.regs->regs[29] = recording->fp;
+  host.regs->regs[30] = recording->lr;
+  host.regs->syscallno = recording->call;
+#else
+  host.regs->ip = recording->ip;
+  host.regs->sp = recording->sp;
+  host.regs->bp = recording->fp;
+  host.regs->orig_ax = recording->call;
+  host.regs->cs = 0x33; /* __USER_CS */
+#endif
   host_take_areas(recording);
   host.maple = host_maple_tree();
   host.red_black = host_red_black_tree(0, host.area_count);

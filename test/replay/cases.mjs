@@ -6,12 +6,13 @@ const CPP = ['g++', '-O2', '-fomit-frame-pointer'];
 const MUSL = ['musl-gcc', '-static', '-O2', '-fomit-frame-pointer'];
 const LAZY = [...C, '-no-pie', '-Wl,-z,lazy', 'linked.c'];
 const GO = ['go', 'build'];
+const ARM = ['aarch64-linux-gnu-gcc', '-static', '-O2', '-fomit-frame-pointer', '-pthread'];
 
 /** Commands of gdb, from the start of main on. */
 const to = (place, ...more) => [`break ${place}`, 'continue', ...more];
 
 /**
- * `build`: the command, in programs/ or the folder `of` in it. `run`: arguments. `end`: how the stack ends, `root` where
+ * `machine`: x86_64 where nothing is said; arm64 under emulation. `build`: the command, in programs/ or the folder `of` in it. `run`: arguments. `end`: how the stack ends, `root` where
  * nothing is said. `frames`: no more than these, where that is the point. `goesOn`: after the frame of this function the
  * stack of the main goroutine follows. `without`: files whose table is not there yet.
  */
@@ -31,7 +32,8 @@ export const CASES = {
     frames: 3,
     without: ['libc.so.6'],
   },
-  musl: { build: [...MUSL, 'deep.c'], run: '3', stop: to('*bottom'), end: 'no_table' },
+  musl: { build: [...MUSL, 'deep.c'], run: '3', stop: to('*bottom'), frames: 7 },
+  'musl-thread': { build: [...MUSL, 'threads.c'], stop: to('*innermost'), frames: 3 },
   'musl-callback': {
     build: [...MUSL, 'sorted.c'],
     stop: to('*innermost', 'stepi'),
@@ -56,5 +58,9 @@ export const CASES = {
     stop: to('runtime.readmemstats_m'),
     goesOn: 'runtime.systemstack',
   },
+  'arm64-entry': { machine: 'arm64', build: [...ARM, 'sorted.c'], stop: to('*innermost') },
+  'arm64-thread': { machine: 'arm64', build: [...ARM, 'threads.c'], stop: to('*innermost', 'stepi') },
+  'arm64-deep': { machine: 'arm64', build: [...ARM, 'deep.c'], run: '100', stop: to('*bottom') },
+  'arm64-signal': { machine: 'arm64', build: [...ARM, 'signals.c'], stop: to('*handled') },
   'go-cgo': { build: GO, of: 'cgo', stop: to('*innermost'), goesOn: 'runtime.asmcgocall' },
 };

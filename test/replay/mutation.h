@@ -70,8 +70,8 @@ static void mutate(void) {
   const struct recording *recording = replay.recording;
   switch (mutation_below(8)) {
     case 0: {
-      unsigned long *of[] = {&host.regs->ip, &host.regs->sp, &host.regs->bp, &host.regs->orig_ax};
-      mutate_bytes(of[mutation_below(4)], 8);
+      __u64 *registers = (__u64 *)host.regs;
+      mutate_bytes(&registers[mutation_below(sizeof(*host.regs) / 8)], 8);
       break;
     }
     case 1: { /* an area that changes while it is looked at: the tree is as it was */

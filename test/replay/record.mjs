@@ -4,33 +4,36 @@
 //
 //   node test/replay/record.mjs [NAME...]      as root, after script/build
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { CASES } from './cases.mjs';
+import { stopEmulated, stopHere } from './debugger.mjs';
 
 const folder = fileURLToPath(new URL('.', import.meta.url));
 const checkout = join(folder, '../..');
-const compiled = join(checkout, 'dist/agent/profiling/symbolizer');
+const compiled = join(checkout, 'dist/symbolizer');
 const { Reader } = await import(join(compiled, 'reader.js'));
 const { FileTable } = await import(join(compiled, 'source-file.js'));
 const { Opener } = await import(join(compiled, 'opener.js'));
 const { describeTable, blocksOf } = await import(join(compiled, 'unwind-table.js'));
 
-/** Of the main goroutine, which is on the main thread. */
-const GOROUTINE = "'runtime.m0'.curg->sched";
-
-const FRAMES = 300;
 /** What is kept above a frame whose caller is on another stack: a signal's registers are within. */
 const WINDOW = 1024;
 const BLOCK = 4096;
 const INNER_CHILDREN = 511;
 /** Of larger tables only the blocks that the stack needs are kept. */
 const WHOLE_TABLE = 4;
-const MAGIC = Buffer.from('SREPLAY1');
-const EXECUTABLE = 4;
+const MAGIC = Buffer.from('SREPLAY2');
+/** As ELF numbers them. */
+const MACHINE = { x86_64: 62, arm64: 183 };
+
+/** The table of a page that signal handlers return to, and nothing else. */
+const SIGNAL_RETURN = { root: 0, levels: 1, blocks: new Uint8Array(BLOCK) };
+SIGNAL_RETURN.blocks[4] = 1;
+SIGNAL_RETURN.blocks[8 + 680 * 2] = 4;
 
 const scratch = mkdtempSync(join(tmpdir(), 'stackwell-replay-'));
 
@@ -41,123 +44,6 @@ function build(name, { build: [compiler, ...rest], of }) {
   const env = { ...process.env, CGO_ENABLED: of === 'cgo' ? '1' : '0', GOFLAGS: '-buildvcs=false' };
   execFileSync(compiler, flags, { cwd, env, stdio: 'inherit' });
   return output;
-}
-
-/** What gdb prints, line by line; `core` has the memory then. */
-function stopped(program, core, { of, run = '', stop, goesOn }) {
-  const list = [
-    `frame apply ${FRAMES} -s printf "frame %#lx %#lx\\n", $pc, $sp`,
-    `frame apply ${FRAMES} -s info symbol $pc`,
-    'echo CALLS\\n',
-    `frame apply ${FRAMES} -s info symbol $pc - 1`,
-    'echo END\\n',
-  ];
-  const before = [
-    ...['pagination off', 'confirm off', 'width 0', 'language c', 'startup-with-shell off'],
-    'backtrace past-main on',
-  ];
-  const other = [
-    ...['pc', 'sp', 'bp'].map(register => `set $next_${register} = ${GOROUTINE}.${register}`),
-    ...['pc', 'sp', 'bp'].map(register => `set $${register === 'bp' ? 'rbp' : register} = $next_${register}`),
-  ];
-  const commands = [
-    ...before.map(words => `set ${words}`),
-    'handle SIGUSR1 SIGILL SIGURG nostop noprint pass',
-    `tbreak ${of === undefined ? 'main' : 'main.main'}`,
-    `run ${run}`,
-    ...stop,
-    'printf "registers %#lx %#lx %#lx %#lx\\n", $rip, $rsp, $rbp, $orig_rax',
-    'info proc mappings',
-    `generate-core-file ${core}`,
-    ...list,
-    ...(goesOn === undefined ? [] : [...other, ...list]),
-    'kill',
-  ];
-  const words = commands.flatMap(command => ['-ex', command]);
-  return execFileSync('gdb', ['-nx', '-batch', ...words, program], {
-    encoding: 'utf8',
-    maxBuffer: 1 << 26,
-    cwd: scratch,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  }).split('\n');
-}
-
-/** Lists of frames, leaf first: what gdb says about each. */
-function framesIn(lines) {
-  const lists = [];
-  let list = null;
-  let calls = -1;
-  for (const line of lines) {
-    const frame = /^frame (0x\w+) (0x\w+)/.exec(line);
-    const symbol =
-      /^(.*) in section \S+( of (.*))?$/.exec(line)?.[1] ?? (/^No symbol matches/.test(line) ? '?' : null);
-    if (frame !== null) {
-      list ??= { frames: [], symbols: [], callers: [] };
-      list.frames.push({ pc: BigInt(frame[1]), sp: BigInt(frame[2]) });
-    } else if (line === 'CALLS') {
-      calls = 0;
-    } else if (line === 'END') {
-      lists.push(list ?? { frames: [], symbols: [], callers: [] });
-      list = null;
-      calls = -1;
-    } else if (symbol !== null && list !== null) {
-      (calls < 0 ? list.symbols : list.callers).push(symbol);
-    }
-  }
-  return lists.map(({ frames, symbols, callers }) => {
-    let exact = true;
-    // Inlined calls, and functions that left by a tail call, are frames to gdb: with the stack of the next one.
-    const own = ({ sp }, index) => sp !== frames[index + 1]?.sp;
-    const named = frames.map((frame, index) => {
-      // Nobody called from in front of where a signal handler returns to.
-      const returns = /^(__restore_rt|runtime\.sigreturn\S*)$/.test(symbols[index]);
-      const precise = exact || returns;
-      const [, name, offset] = /^(.*?)(?: \+ (\d+))?$/.exec((precise ? symbols : callers)[index] ?? '?');
-      // gdb writes the package of a Go function in its own way.
-      const symbol = `${name.replace(/^(\w+)\[(\w+)\]$/, '$1.$2')}+${Number(offset ?? 0) + (precise ? 0 : 1)}`;
-      // What a signal interrupted is at the very instruction.
-      exact = returns;
-      return { ...frame, symbol };
-    });
-    return named.filter(own);
-  });
-}
-
-function mappingsIn(lines) {
-  const mappings = [];
-  for (const line of lines) {
-    const found = /^\s+(0x\w+)\s+(0x\w+)\s+0x\w+\s+(0x\w+)\s+([-rwxps]{4})\s*(.*)$/.exec(line);
-    if (found === null || found[5] === '[vsyscall]') continue;
-    const [start, end, offset] = found.slice(1, 4).map(BigInt);
-    const flags = [...found[4]].reduce(
-      (sum, letter) => sum | ({ r: 1, w: 2, x: EXECUTABLE }[letter] ?? 0),
-      0,
-    );
-    mappings.push({ start, end, offset, flags, path: found[5].trim() });
-  }
-  return mappings;
-}
-
-/** Loaded segments of a core file. */
-function memoryOf(core) {
-  const bytes = readFileSync(core);
-  const [table, size, count] = [
-    Number(bytes.readBigUInt64LE(32)),
-    bytes.readUInt16LE(54),
-    bytes.readUInt16LE(56),
-  ];
-  const segments = [];
-  for (let i = 0; i < count; i++) {
-    const at = table + i * size;
-    if (bytes.readUInt32LE(at) !== 1) continue;
-    const [offset, start, length] = [at + 8, at + 16, at + 32].map(place => bytes.readBigUInt64LE(place));
-    segments.push({
-      start,
-      end: start + length,
-      bytes: bytes.subarray(Number(offset), Number(offset + length)),
-    });
-  }
-  return segments;
 }
 
 /** The pieces of memory that the frames take up, in order and apart from each other. */
@@ -258,15 +144,8 @@ function blocksIn(table, needed, base) {
 async function record(name) {
   const described = CASES[name];
   const program = build(name, described);
-  const core = join(scratch, `${name}.core`);
-  const lines = stopped(program, core, described);
-  const registers = lines
-    .find(line => line.startsWith('registers '))
-    ?.split(' ')
-    .slice(1)
-    .map(BigInt);
-  if (registers === undefined) throw new Error(`${name}: ${lines.join('\n')}`);
-  const lists = framesIn(lines);
+  const stop = described.machine === 'arm64' ? stopEmulated : stopHere;
+  const { registers, lists, mappings, segments } = await stop(program, described, scratch);
   let frames = lists[0];
   if (described.goesOn !== undefined) {
     const last = frames.findIndex(({ symbol }) => symbol.startsWith(described.goesOn));
@@ -277,9 +156,7 @@ async function record(name) {
   }
   frames = frames.slice(0, described.frames ?? frames.length);
 
-  const mappings = mappingsIn(lines);
-  const segments = memoryOf(core);
-  const pieces = piecesOf(lists.flat(), registers[2], segments);
+  const pieces = piecesOf(lists.flat(), registers.fp, segments);
   const vdso = mappings.find(mapping => mapping.path === '[vdso]');
   const files = [...new Set(mappings.map(mapping => mapping.path).filter(each => each.startsWith('/')))];
   const numberOf = mapping =>
@@ -295,7 +172,9 @@ async function record(name) {
     }
   };
   words.push(MAGIC);
-  word(...registers, vdso?.start ?? 0);
+  const { machine = 'x86_64' } = described;
+  const { ip, sp, fp, lr, call } = registers;
+  word(MACHINE[machine], ip, sp, fp, lr, call, vdso?.start ?? 0);
   word(mappings.length);
   for (const mapping of mappings) {
     const { start, end, offset, flags } = mapping;
@@ -316,10 +195,11 @@ async function record(name) {
       let file = mapping.path;
       if (mapping === vdso) {
         file = join(scratch, '[vdso]');
-        const segment = segments.find(({ start }) => start === vdso.start);
-        writeFileSync(file, segment.bytes);
+        const own = segments.find(({ start }) => start === vdso.start);
+        if (own !== undefined) writeFileSync(file, own.bytes);
       }
-      tables.set(number, { table: await tableOf(file), needed: new Set() });
+      const table = mapping.isSignalReturn ? SIGNAL_RETURN : await tableOf(file);
+      tables.set(number, { table, needed: new Set() });
     }
     const { table, needed } = tables.get(number);
     const offset = Number(pc - mapping.start + (mapping === vdso ? 0n : mapping.offset));
@@ -340,11 +220,12 @@ async function record(name) {
 
   const moduleOf = pc => basename(mappingAt(pc - 1n)?.path ?? '?');
   const expected = {
+    machine,
     made: [...described.build, ...(described.of === undefined ? [] : [described.of])].join(' '),
     stopped: described.stop,
     end: described.end ?? 'root',
     wanted: described.without?.length ?? 0,
-    inSystemCall: BigInt.asIntN(64, registers[3]) >= 0n,
+    inSystemCall: BigInt.asIntN(64, call) >= 0n,
     frames: frames.map(({ pc, symbol }) => `${pc.toString(16)} ${symbol} ${moduleOf(pc)}`),
   };
   mkdirSync(join(folder, 'recordings'), { recursive: true });

@@ -3,9 +3,9 @@
  * A stopped thread as record.mjs wrote it down: registers, mappings, the memory around its frames, and the
  * unwind tables of the files that it runs through. 64-bit words, little-endian:
  *
- *   magic, rip, rsp, rbp, orig_rax, address of the vDSO;
- *   number of areas; of each: start, end, offset in the file, file, vm_flags;
- *   number of pieces of memory; of each: address, bytes (a multiple of 8), and these;
+ *   magic, machine, program counter, stack pointer, frame pointer, link register (arm64), number of the
+ * system call (negative: none), address of the vDSO; number of areas; of each: start, end, offset in the
+ * file, file, vm_flags; number of pieces of memory; of each: address, bytes (a multiple of 8), and these;
  *   number of tables; of each: file, root, levels, number of blocks; of each block: its number, and 4096
  * bytes.
  *
@@ -20,10 +20,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RECORDING_MAGIC 0x3159414c50455253ull /* SREPLAY1 */
+#define RECORDING_MAGIC 0x3259414c50455253ull /* SREPLAY2 */
 /* More of anything is no recording. */
 #define RECORDING_MOST 4096
 #define RECORDING_BLOCK 4096
+#if defined(__TARGET_ARCH_arm64)
+#define RECORDING_MACHINE 183 /* EM_AARCH64 */
+#else
+#define RECORDING_MACHINE 62 /* EM_X86_64 */
+#endif
 
 enum { FILE_NONE = 0, FILE_VDSO = 1 };
 
@@ -46,7 +51,7 @@ struct recorded_table {
 };
 
 struct recording {
-  uint64_t ip, sp, fp, call, vdso;
+  uint64_t ip, sp, fp, lr, call, vdso;
   struct recorded_area *areas;
   struct recorded_memory *memory;
   struct recorded_table *tables;
@@ -103,9 +108,11 @@ static void read_tables(struct recording *recording, FILE *from) {
 static struct recording read_recording(FILE *from) {
   struct recording recording = {0};
   if (read_word(from) != RECORDING_MAGIC) not_a_recording("another magic");
+  if (read_word(from) != RECORDING_MACHINE) not_a_recording("another machine's");
   recording.ip = read_word(from);
   recording.sp = read_word(from);
   recording.fp = read_word(from);
+  recording.lr = read_word(from);
   recording.call = read_word(from);
   recording.vdso = read_word(from);
   recording.area_count = read_count(from);

@@ -40,15 +40,15 @@ static void unwind(struct sw_walk *walk, bool before_6_1, bool other) {
     sw_unwind_current(walk, true);
 }
 
+static struct sw_walk walk, again;
+static struct recording recording;
+
 static const char *difference(const struct sw_walk *a, const struct sw_walk *b) {
   if (memcmp(&a->stack.head, &b->stack.head, sizeof(a->stack.head))) return "ends differ";
   if (memcmp(a->stack.frame, b->stack.frame, sizeof(a->stack.frame[0]) * a->stack.head.user_frames))
     return "frames differ";
   return 0;
 }
-
-static struct sw_walk walk, again;
-static struct recording recording;
 
 /* In both trees, whoever is at the edges of an area and next to them. */
 static void check_areas(void) {
@@ -66,8 +66,30 @@ static void check_areas(void) {
   }
 }
 
+/* Every row of every leaf that is there, in its first and its last byte. */
+static void check_rules(const struct recorded_table *table, __u64 block, __u64 levels) {
+  const void *bytes = replay_block(block);
+  const struct sw_inner *inner = bytes;
+  const struct sw_leaf *leaf = bytes;
+  if (!bytes || !levels || levels > SW_TABLE_LEVELS) return;
+  if (levels > 1) {
+    for (__u32 i = 0; i < inner->children && i < SW_INNER_CHILDREN; i++)
+      check_rules(table, inner->child[i], levels - 1);
+    return;
+  }
+  for (__u32 row = 0; row < leaf->rows && row < SW_LEAF_ROWS; row++) {
+    __u64 first = (__u64)leaf->base + leaf->at[row];
+    __u64 last = row + 1 < leaf->rows ? (__u64)leaf->base + leaf->at[row + 1] - 1 : first;
+    if (sw_rule_at(table->root, table->levels, first) != leaf->rule[row] ||
+        sw_rule_at(table->root, table->levels, last) != leaf->rule[row])
+      fail("a rule is not found");
+  }
+}
+
 static void print(void) {
   check_areas();
+  for (size_t i = 0; i < recording.table_count; i++)
+    check_rules(&recording.tables[i], recording.tables[i].root, recording.tables[i].levels);
   replay_reset();
   unwind(&walk, false, false);
   size_t wanted = replay.wanted;

@@ -269,6 +269,41 @@ it.each([
   }
 });
 
+it('builtins of V8 keep the frame pointer', async () => {
+  const source = join(folder, 'builtins.s');
+  const builtin = (name: string, bytes: number): string =>
+    `.type Builtins_${name},@function\nBuiltins_${name}: .skip ${bytes},0x90\n.size Builtins_${name},${bytes}\n`;
+  const blob = [builtin('First', 100), '.balign 64\n', builtin('Middle', 80_000), builtin('Last', 40)];
+  const main =
+    '.globl main\n.type main,@function\nmain: .cfi_startproc\nret\n.cfi_endproc\n.size main,.-main\n';
+  const build = (name: string, start: string): string => {
+    writeFileSync(source, `.text\n.balign 64\n${start}\n${blob.join('')}.skip 64,0x90\n${main}`);
+    run('gcc', ['-o', join(folder, name), source]);
+    return join(folder, name);
+  };
+  const path = build('builtins', 'v8_Default_embedded_blob_code_:');
+  const at = (file: string, name: string): number => {
+    const [, value] = new RegExp(`: (\\w+) .* ${name}$`, 'm').exec(run('readelf', ['-sW', file]))!;
+    return offsetsOf(file, [Number.parseInt(value!, 16)])[0]!;
+  };
+  const table = await tables.of(path);
+  const [first, last] = [at(path, 'Builtins_First'), at(path, 'Builtins_Last')];
+  for (const offset of [first, first + 120, first + 70_000, last, last + 39])
+    expect(table.rule(offset)).toEqual({ kind: 'fp', cfa: 'rbp+16', rbp: 'c-16', unsaid: false });
+  expect([first - 1, last + 40].map(offset => table.find(offset))).toEqual([0, 0]);
+  expect(table.rule(at(path, 'main')).cfa).toBe('rsp+8');
+
+  // A debug file has the symbols of a stripped program.
+  strip(path, `${path}.stripped`, `${path}.debug`, false);
+  const alone = await tables.of(`${path}.stripped`);
+  const attached = await tables.of(`${path}.stripped`, `${path}.debug`);
+  expect([alone.rule(first).kind, attached.rule(first).kind]).toEqual(['none', 'fp']);
+
+  // The names alone could be anybody's.
+  const other = build('no-builtins', '');
+  expect((await tables.of(other)).find(at(other, 'Builtins_First'))).toBe(0);
+});
+
 it('musl: a program starts, threads start and signals return where nothing says so', async () => {
   const source = join(folder, 'threads.c');
   writeFileSync(
@@ -297,6 +332,11 @@ it('musl: a program starts, threads start and signals return where nothing says 
   expect(kinds(at('_start'), 0, 21)).toEqual(['end', 'end']);
   // Return addresses are looked up one byte before.
   expect(kinds(at('__restore_rt'), -1, 0, 8)).toEqual(['signal', 'signal', 'signal']);
+  // main is called, and exit with what it returned: the last instructions of the function. The same of a thread.
+  for (const name of ['libc_start_main_stage2', 'start_c11']) {
+    const size = Number(new RegExp(`: \\w+ +(\\d+) .* ${name}$`, 'm').exec(symbols)![1]);
+    expect(kinds(at(name), 0, size - 5, size - 1)).toEqual(['sp', 'end', 'end']);
+  }
   // The child calls what it was given; its parent has nothing.
   const child = 41;
   expect(kinds(at('__clone'), child - 1, child, child + 5)).toEqual(['none', 'end', 'end']);

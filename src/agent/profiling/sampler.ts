@@ -9,12 +9,13 @@ import type { Containers } from '../containers/containers.js';
 import type { Log } from '../log.js';
 import type { PushSeries } from '../outbox/push-request.js';
 import { wallClock } from '../procfs/clock.js';
+import { type RuntimeProfiler, Runtimes } from './runtimes.js';
 import type { Services } from './services.js';
 import type { SymbolSource } from './symbols.js';
 import { type TableProfiler, UnwindTables } from './unwind-tables.js';
 import { type Kind, WindowBuilder } from './window.js';
 
-export type WindowProfiler = Pick<Profiler, 'poll' | 'drain' | 'close'> & TableProfiler;
+export type WindowProfiler = Pick<Profiler, 'poll' | 'drain' | 'close'> & TableProfiler & RuntimeProfiler;
 
 export interface SamplerOptions {
   profiler: WindowProfiler;
@@ -80,9 +81,11 @@ export class Sampler {
   private closed = false;
 
   private readonly tables: UnwindTables;
+  private readonly runtimes: Runtimes;
 
   constructor(private readonly options: SamplerOptions) {
     this.tables = new UnwindTables(options.profiler, options.symbols);
+    this.runtimes = new Runtimes(options.profiler, options.symbols);
   }
 
   start(): void {
@@ -108,6 +111,7 @@ export class Sampler {
     try {
       const records = profiler.poll();
       this.tables.follow();
+      this.runtimes.follow();
       // Half as long when there is much to read, slowly longer when there is not.
       this.pollMs =
         records > BUSY_RECORDS

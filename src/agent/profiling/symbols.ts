@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Drained, WantedTables } from '#native/bpf';
+import type { Drained, WantedRuntimes, WantedTables } from '#native/bpf';
 import type { Symbols } from '../../symbolizer/symbols.js';
 
 export type { Symbols };
@@ -18,6 +18,8 @@ export interface SymbolSource {
   symbolize(input: SymbolInput): Promise<Symbols>;
   /** The unwind table of a row of `wanted`. Rejects with SW_SYMBOLIZER when the child cannot be had. */
   unwindTable(wanted: WantedTables, row: number): Promise<UnwindTable>;
+  /** What the unwinder must know of a row of `wanted`; null when the runtime does not tell, or not yet. */
+  describeRuntime(wanted: WantedRuntimes, row: number): Promise<Uint8Array | null>;
   stats(): { restarts: number; cachedLocations: number; residentBytes: number; pid: number | null };
   close(): Promise<void>;
 }

@@ -63,6 +63,11 @@ impl Segment<'_> {
         self.offset + self.inside(address).min(self.bytes.len() as u64) as u32
     }
 
+    /// Address of a file offset in this segment.
+    pub fn address_of(&self, offset: u32) -> u64 {
+        self.address.wrapping_add(u64::from(offset.wrapping_sub(self.offset)))
+    }
+
     pub fn end(&self) -> u32 {
         self.offset + self.bytes.len() as u32
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Unwind tables: how to get from a frame to its caller's, for each place in a file's code. See docs/unwinding.md.
 
+mod builtins;
 mod code;
 mod deduced;
 mod entries;
@@ -10,6 +11,7 @@ mod frames;
 mod known;
 mod linkage;
 mod machine;
+mod outermost;
 mod rows;
 mod rule;
 mod sections;
@@ -61,7 +63,7 @@ impl Table {
     /// but for the functions that go on on another stack, where it is wrong, and needs to be decompressed.
     /// `.eh_frame` comes next, because exceptions depend on it: it is loaded with the program and always of its own
     /// build. Then code that is recognized, as what other sources say of it is wrong (they take the return from a
-    /// signal for a function that was called). Then `.debug_frame`, the file's own before the debug file's, then what
+    /// signal for a function that was called). Then `.debug_frame`, the file's own before the debug file's, then what V8,
     /// linkers and C libraries leave without any, and last what the instructions themselves tell.
     fn sources(
         &mut self,
@@ -85,6 +87,15 @@ impl Table {
             if let Some(section) = self.read(sections::debug_frame(data)) {
                 known = known.filled(self.flatten(Frames::of_debug_frame(&section, code))?);
             }
+        }
+        for data in [Some(data), attached].into_iter().flatten() {
+            if let Some(rows) = self.read(builtins::rows(data, code).map(Some)) {
+                known = known.filled(rows.flatten()?);
+            }
+        }
+        let outermost = outermost::rows(data, code, &known).map(Some);
+        if let Some(rows) = self.read(outermost) {
+            known = known.filled(rows.flatten()?);
         }
         for rows in [self.read(linkage::rows(data, code).map(Some)), Some(known::entry(code))] {
             known = known.filled(rows.unwrap_or_default().flatten()?);

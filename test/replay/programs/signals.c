@@ -11,7 +11,12 @@ static void handler(int number) {
   if (number == SIGILL) _Exit(0);
 }
 
-__attribute__((noinline, naked)) void faults(void) { __asm__("ud2"); }
+#ifdef __x86_64__
+#define FAULT "ud2"
+#else
+#define FAULT "udf #0"
+#endif
+__attribute__((noinline)) void faults(void) { __asm__ volatile(FAULT); }
 
 __attribute__((noinline)) int interrupted(int number) {
   if (number == SIGILL) faults();

@@ -150,8 +150,16 @@ export class Fuzzer {
     if (mutation.cut !== null) ftruncateSync(seed.descriptor, mutation.cut);
     try {
       const before = performance.now();
+      const restarts = this.#reader.restarts;
       await this.#ask(seed);
-      const ms = Math.round(performance.now() - before);
+      if (this.#reader.restarts > restarts) this.#count(`ended the child: ${seed.name}`);
+      let ms = Math.round(performance.now() - before);
+      if (ms >= 2000) {
+        // The machine may have been busy with something else: it has to be slow again.
+        const again = performance.now();
+        await this.#ask(seed);
+        ms = Math.min(ms, Math.round(performance.now() - again));
+      }
       if (ms > this.report.slowest.ms) this.report.slowest = { input, seed: seed.name, ms };
       if (ms >= 2000) this.report.failures.push(`input ${input} (${seed.name}) took ${ms} ms`);
     } catch (error) {

@@ -35,6 +35,21 @@ const makers = {
     const flags = ['-O2', '-Wl,-z,lazy,-z,ibtplt', '-fcf-protection'];
     run('gcc', ...flags, '-o', at('linkage'), join(programs, 'aligned.c'));
   },
+  musl: () =>
+    run('musl-gcc', '-static', '-O2', '-o', at('musl'), join(folder, '../../replay/programs/sorted.c')),
+  builtins: () => {
+    const source = `.text
+v8_Default_embedded_blob_code_:
+.type Builtins_First,@function
+Builtins_First: .skip 100000,0x90
+.size Builtins_First,100000
+.globl main
+main: ret
+.section .note.GNU-stack,"",@progbits
+`;
+    writeFileSync(at('builtins.s'), source);
+    run('gcc', '-o', at('builtins'), at('builtins.s'));
+  },
   dwarf: () =>
     run('g++', '-std=c++20', '-g', '-O2', '-Wl,--build-id', '-o', at('dwarf'), join(programs, 'inlines.cc')),
   zstd: () => run('objcopy', '--compress-debug-sections=zstd', at('dwarf'), at('zstd')),

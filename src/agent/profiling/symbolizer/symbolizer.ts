@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Names for the locations of a drain: from the cache, else from the child.
 import { existsSync } from 'node:fs';
-import type { WantedTables } from '#native/bpf';
+import type { WantedRuntimes, WantedTables } from '#native/bpf';
 import type { Reason } from '../../../profile/types.js';
 import { SymbolsBuilder } from '../../../symbolizer/builder.js';
 import { LocationCache } from '../../../symbolizer/cache.js';
@@ -13,6 +13,7 @@ import { FileTable, type SourceFile } from '../../../symbolizer/source-file.js';
 import { blocksOf } from '../../../symbolizer/unwind-table.js';
 import type { SymbolInput, SymbolSource, Symbols, UnwindTable } from '../symbols.js';
 import { ElfFiles } from './elf-files.js';
+import { COMPILED, INTERPRETED, JavaMachines } from './java.js';
 import { openJitDump } from './jit-dumps.js';
 import { Kernel } from './kernel.js';
 import { openPerfMap } from './perf-maps.js';
@@ -59,6 +60,7 @@ export class Symbolizer implements SymbolSource {
   readonly #elf: ElfFiles;
   readonly #opener: Opener;
   readonly #kernel: Kernel;
+  readonly #java: JavaMachines;
   readonly #cache: LocationCache;
   readonly #batchMs: number;
   /** What a process had last of its JIT compiler. */
@@ -86,6 +88,7 @@ export class Symbolizer implements SymbolSource {
     this.#elf = new ElfFiles(this.#table, this.#reader, this.#opener, elfOptions);
     this.#kernel = new Kernel(this.#table, this.#reader);
     this.#cache = new LocationCache(options.cachedLocations ?? 200_000);
+    this.#java = new JavaMachines(this.#table, this.#reader, this.#elf, this.#cache);
     this.#batchMs = options.batchMs ?? 20_000;
   }
 
@@ -119,6 +122,12 @@ export class Symbolizer implements SymbolSource {
     return answer;
   }
 
+  async describeRuntime(wanted: WantedRuntimes, row: number): Promise<Uint8Array | null> {
+    const answer = this.#last.then(() => this.#java.describe(wanted, row));
+    this.#last = answer.catch(() => {});
+    return answer;
+  }
+
   stats(): { restarts: number; cachedLocations: number; residentBytes: number; pid: number | null } {
     const { restarts, residentBytes, pid } = this.#reader;
     return { restarts, residentBytes, pid, cachedLocations: this.#cache.size };
@@ -141,6 +150,8 @@ export class Symbolizer implements SymbolSource {
     const files = await this.#identify(input, builder);
     const groups = new Map<SourceFile, Group>();
     const kernel: Group = { rows: [], addresses: [], mappings: new Set() };
+    /** Frames of Java virtual machines, by process. */
+    const java = new Map<number, number[]>();
     const words = new Uint32Array(locations.address.buffer, locations.address.byteOffset);
     for (let row = 0; row < locations.space.length; row++) {
       if (row % 256 === 0) await this.#pause();
@@ -151,6 +162,14 @@ export class Symbolizer implements SymbolSource {
         if (address < 0) builder.fail(row, 'unmapped');
         else if (!this.#fromCache(builder, row, this.#kernel.numberOf(address), address, 'no_symbols'))
           add(kernel, row, address, -1);
+        continue;
+      }
+      const process = locations.process[row]!;
+      const generated = space === SPACE.jit && this.#java.has(input.processes.pid[process]!);
+      if (space === INTERPRETED || space === COMPILED || generated) {
+        const rows = java.get(process);
+        if (rows === undefined) java.set(process, [row]);
+        else rows.push(row);
         continue;
       }
       const address = words[row * 2 + 1]! * 2 ** 32 + words[row * 2]! - back;
@@ -171,6 +190,8 @@ export class Symbolizer implements SymbolSource {
     }
 
     if (kernel.rows.length > 0) await this.#answerKernel(kernel, builder);
+    for (const [process, rows] of java)
+      await this.#java.answer(input, input.processes.pid[process]!, rows, builder, deadline);
     // Those that are open first: a file that is hard to read must not cost the others their names.
     const order = [...groups].sort(([a], [b]) => Number(b.warm) - Number(a.warm));
     for (const [file, group] of order) {

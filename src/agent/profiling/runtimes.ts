@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// Describes language runtimes to the kernel (Java virtual machines), so that it can follow their frames. One after
+// another, in the background.
+import type { Profiler, WantedRuntimes } from '#native/bpf';
+import type { SymbolSource } from './symbols.js';
+
+export type RuntimeProfiler = Pick<Profiler, 'wantedRuntimes' | 'setRuntime'>;
+
+export class Runtimes {
+  #work: Promise<void> = Promise.resolve();
+  #waiting = 0;
+
+  constructor(
+    private readonly profiler: RuntimeProfiler,
+    private readonly symbols: Pick<SymbolSource, 'describeRuntime'>,
+  ) {}
+
+  /** Processes whose runtimes are being described. */
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  /** Takes up those that were noticed since the last call, or whose time has come again. */
+  follow(): void {
+    const wanted = this.profiler.wantedRuntimes();
+    if (wanted.start.length === 0) return;
+    this.#waiting += wanted.start.length;
+    this.#work = this.#work.then(() => this.#answer(wanted));
+  }
+
+  async #answer(wanted: WantedRuntimes): Promise<void> {
+    for (let row = 0; row < wanted.start.length; row++) {
+      // When the child cannot be had, as when the runtime does not tell: another time.
+      const description = await this.symbols.describeRuntime(wanted, row).catch(() => null);
+      this.profiler.setRuntime(wanted.processes.pid[row]!, wanted.start[row]!, description);
+      this.#waiting--;
+    }
+  }
+}
