@@ -44,8 +44,8 @@ enum sw_end {
 };
 
 /*
- * A word of the user part is an address, or tagged in its top 4 bits, which no user address has. A Java frame
- * takes two words; the second is data whatever its bits are.
+ * A word of the user part is an address, or tagged in its top 4 bits, which no user address has. A Java or
+ * JavaScript frame takes two words; the second is data whatever its bits are.
  */
 #define SW_TAG_SHIFT 60
 enum sw_tag {
@@ -53,6 +53,7 @@ enum sw_tag {
   SW_TAG_JAVA_INTERPRETED = 1, /* Method*; then the address of the bytecode */
   SW_TAG_JAVA_COMPILED = 2,    /* program counter; then what tells the nmethod */
   SW_TAG_EXACT = 4,            /* the very instruction, though not the leaf: a signal interrupted it */
+  SW_TAG_V8 = 5,               /* SharedFunctionInfo (JavaScript); then the program counter, or 0 */
 };
 
 /* Members that share a value are counted together. */

@@ -49,6 +49,9 @@ struct sw_inner {
  * Bits 16 to 31, signed: offset in words of 8 bytes. For the two that read memory, bits 16 to 23, signed, are
  * the offset of what is read, and bits 24 to 31 are added to what was read, both in words.
  *
+ * SW_RULE_V8: bit 4: it is the interpreter's; bits 16 to 31: where in a JSFunction its SharedFunctionInfo is,
+ * in words.
+ *
  * SW_RULE_NONE has offset 1 for code whose rule is known but cannot be said in these terms, 0 for all else.
  */
 enum sw_rule {
@@ -60,6 +63,7 @@ enum sw_rule {
   SW_RULE_END = 5,    /* the outermost function: nobody called it */
   SW_RULE_SP_READ = 6, /* CFA = *(stack pointer + offset) + addend */
   SW_RULE_FP_READ = 7, /* CFA = *(frame pointer + offset) + addend */
+  SW_RULE_V8 = 8,      /* by frame pointer; code of V8 */
 };
 
 #define SW_RULE_KIND(rule) ((rule) & 15)
@@ -68,6 +72,8 @@ enum sw_rule {
 #define SW_RULE_OFFSET(rule) ((__s32)(rule) >> 16)
 #define SW_RULE_READ_OFFSET(rule) ((__s32)((rule) << 8) >> 24)
 #define SW_RULE_READ_ADDEND(rule) ((rule) >> 24)
+#define SW_RULE_V8_INTERPRETER(rule) ((rule) >> 4 & 1)
+#define SW_RULE_V8_SHARED(rule) ((rule) >> 16)
 
 /* A file as the kernel tells it from others. */
 struct sw_file {

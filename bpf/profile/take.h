@@ -57,6 +57,7 @@ static __always_inline bool sw_set_out(struct sw_walk *walk, struct task_struct 
   walk->exact = !syscall;
   walk->first = 1;
   walk->guessed = 0;
+  walk->v8 = SW_V8_UNASKED;
   walk->here.area.start = walk->here.area.end = 0;
   walk->here.area.kind = SW_AREA_NONE;
   walk->before.area.start = walk->before.area.end = 0;

@@ -42,6 +42,7 @@ struct sw_walk {
   __u32 tgid;
   __u32 window;
   __u32 epoch;
+  __u32 v8;     /* offset of the SharedFunctionInfo in a JSFunction, in words; 0: no V8 in here */
   __u8 exact;   /* pc is the very instruction, not a return address */
   __u8 first;   /* the leaf */
   __u8 guessed; /* went by frame pointers where a table may tell otherwise */
@@ -51,6 +52,8 @@ struct sw_walk {
   union sw_area_scratch scratch;
   __u64 java[SW_JAVA_WORDS]; /* a step through Java code, see hotspot.h */
 };
+
+#define SW_V8_UNASKED 0xffffffff
 
 static __always_inline void sw_push(struct sw_walk *walk, __u64 word) {
   __u32 at = walk->base + walk->words;
@@ -70,6 +73,7 @@ static __always_inline int sw_stop(struct sw_walk *walk, enum sw_end end) {
 }
 
 #include "hotspot.h"
+#include "v8.h"
 
 /* The table of the file that walk->here is of; asks user space for it if there is none. */
 static __noinline void sw_find_table(struct sw_walk *walk) {
@@ -196,6 +200,9 @@ static __always_inline int sw_by_rule(struct sw_walk *walk, __u32 rule, struct t
     }
     case SW_RULE_SIGNAL:
       return sw_by_signal_frame(walk, other);
+    case SW_RULE_V8:
+      sw_v8_builtin(walk, rule, other);
+      return sw_by_frame_pointer(walk, SW_END_JIT, other);
     case SW_RULE_END:
       return sw_stop(walk, SW_END_ROOT);
     case SW_RULE_NONE: /* assembly, a runtime's own code: often with frame pointers, but nothing says so */
@@ -252,7 +259,9 @@ static __always_inline int sw_step(struct sw_walk *walk, struct task_struct *oth
     if (jvm && sw_is_java(jvm, place)) return sw_java_step(walk, jvm, other);
   }
   __u64 tag = walk->exact && !walk->first ? SW_TAG_EXACT : SW_TAG_ADDRESS;
-  sw_push(walk, (pc & SW_ADDRESS_BITS) | tag << SW_TAG_SHIFT);
+  __u32 v8 = area->kind == SW_AREA_ANONYMOUS ? sw_v8_shared(walk) : 0;
+  if (!v8 || !sw_push_function(walk, v8, pc, other))
+    sw_push(walk, (pc & SW_ADDRESS_BITS) | tag << SW_TAG_SHIFT);
   if (!code) return sw_stop(walk, SW_END_UNMAPPED);
 
   walk->exact = 0; /* but for what a signal interrupted */

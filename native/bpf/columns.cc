@@ -13,7 +13,8 @@ uint64_t mix(uint64_t hash, uint64_t word) {
 }
 
 // locations.space
-constexpr uint8_t kKernel = 0, kAnonymous = 2, kUnmapped = 3, kInterpreted = 5, kCompiled = 6;
+constexpr uint8_t kKernel = 0, kAnonymous = 2, kUnmapped = 3, kInterpreted = 5, kCompiled = 6,
+                  kJavaScript = 7;
 constexpr uint64_t kAddressBits = (1ull << SW_TAG_SHIFT) - 1;
 constexpr uint8_t kContractFlags =
     SW_KERNEL_TRUNCATED | SW_USER_TRUNCATED | SW_USER_UNREADABLE | SW_KERNEL_UNREADABLE;
@@ -146,6 +147,12 @@ uint32_t ColumnBuilder::stack(uint64_t hash, uint32_t process, uint64_t count) {
         if (++i == stack->user) break;
         content.push_back(location({address, -1, static_cast<int32_t>(process),
                                     tag == SW_TAG_JAVA_INTERPRETED ? kInterpreted : kCompiled, exact,
+                                    stack->frames[stack->kernel + i]}));
+        continue;
+      }
+      if (tag == SW_TAG_V8) {
+        if (++i == stack->user) break;
+        content.push_back(location({address, -1, static_cast<int32_t>(process), kJavaScript, exact,
                                     stack->frames[stack->kernel + i]}));
         continue;
       }

@@ -72,7 +72,7 @@ export interface Drained {
   locations: {
     /**
      * 0 kernel, 1 file, 2 anonymous executable memory (JIT), 3 no mapping known, 4 vdso/vsyscall,
-     * 5 Java interpreted, 6 Java compiled
+     * 5 Java interpreted, 6 Java compiled, 7 JavaScript (V8)
      */
     space: Uint8Array;
     /** Row of `mappings`, or -1. */
@@ -81,9 +81,10 @@ export interface Drained {
     address: BigUint64Array;
     /** 1 if this is the exact instruction (leaf, interrupted or faulting), 0 if a return address. */
     exact: Uint8Array;
-    /** For space 2, 3, 5 and 6: row of `processes` whose address it is; -1 else. */
+    /** For space 2, 3, 5, 6 and 7: row of `processes` whose address it is; -1 else. */
     process: Int32Array;
-    /** For space 5 (address is the Method*): the address of the bytecode; 6: what tells the nmethod; 0 else. */
+    /** For space 5 (address is the Method*): the address of the bytecode; 6: what tells the nmethod; 7 (address is the
+     * SharedFunctionInfo): the program counter, or 0; 0 else. */
     extra: BigUint64Array;
   };
   /** Distinct mapped files (build id + path), with one example to open it by. */

@@ -19,6 +19,7 @@ export const QUESTION = {
   openJava: 9,
   lookupJava: 10,
   openJitDump: 11,
+  openV8: 12,
 } as const;
 
 export const STATUS = { ok: 0, notItsOwn: 1, damaged: 2, noFile: 3, notElf: 4 } as const;

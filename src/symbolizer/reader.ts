@@ -190,6 +190,35 @@ export class Reader {
     }
   }
 
+  /**
+   * Names for functions of a V8, by its process's memory and its program. Null when there is none that is known, or it
+   * cannot be read.
+   */
+  async lookupFunctions(
+    memory: SourceFile,
+    program: SourceFile,
+    functions: number[],
+  ): Promise<LookupAnswer | null> {
+    if (memory.level === 'none') return null;
+    try {
+      if (memory.run !== (await this.running())) {
+        await this.#ensure(program);
+        const opened = await this.#load(memory, Uint32Array.of(program.number));
+        if (opened.status !== STATUS.ok) {
+          memory.level = 'none';
+          return null;
+        }
+      }
+      const answer = await this.#ask(memory, QUESTION.lookup, encodeAddresses(true, functions, false));
+      if (answer.status !== STATUS.ok) return null;
+      memory.warm = true;
+      return decodeLookup(answer.payload);
+    } catch (error) {
+      blame(memory, error);
+      return null;
+    }
+  }
+
   /** Closes a file in the child and here. */
   async forget(file: SourceFile): Promise<void> {
     await this.#forgetInChild(file);
@@ -287,6 +316,7 @@ const OPEN = {
   'perf-map': QUESTION.openPerfMap,
   'jit-dump': QUESTION.openJitDump,
   java: QUESTION.openJava,
+  v8: QUESTION.openV8,
 } as const;
 
 /** The file that was asked about when the child ended takes the blame, unless it was killed from outside. */

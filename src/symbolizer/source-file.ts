@@ -4,7 +4,7 @@
 import type { Opened } from '#native/descriptors';
 import { closeDescriptor } from './opener.js';
 
-export type Kind = 'elf' | 'perf-map' | 'jit-dump' | 'java';
+export type Kind = 'elf' | 'perf-map' | 'jit-dump' | 'java' | 'v8';
 
 /** An open file that is read; its descriptor is closed by whoever holds it last. */
 export type Held = Pick<Opened, 'descriptor' | 'size'>;

@@ -14,6 +14,7 @@ mod kernel;
 mod sandbox;
 mod server;
 mod unwind;
+mod v8;
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter};

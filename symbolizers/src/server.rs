@@ -17,6 +17,7 @@ use crate::java::{Jvm, Question};
 use crate::jit::{JitDump, PerfMap};
 use crate::kernel::Kallsyms;
 use crate::sandbox::{memory_use, Opened};
+use crate::v8::V8;
 
 /// First thing that is written: tells that the sandbox is closed, and which format follows.
 pub const HELLO: u32 = 0x5357_0001;
@@ -35,6 +36,7 @@ const UNWIND: u32 = 8;
 const OPEN_JAVA: u32 = 9;
 const LOOK_UP_JAVA: u32 = 10;
 const OPEN_JIT_DUMP: u32 = 11;
+const OPEN_V8: u32 = 12;
 
 const OK: u32 = 0;
 /// The debug file offered does not belong to the file.
@@ -42,7 +44,7 @@ const NOT_ITS_OWN: u32 = 1;
 const DAMAGED: u32 = 2;
 /// No such file was opened, or its descriptor did not arrive.
 const NO_FILE: u32 = 3;
-/// Mapped, but no ELF file: data, or code that a JIT compiler made.
+/// Mapped, but no ELF file: data, or code that a JIT compiler made. Or a program without a V8.
 const NOT_ELF: u32 = 4;
 
 enum Source {
@@ -51,6 +53,7 @@ enum Source {
     PerfMap(PerfMap),
     Java(Box<Jvm>),
     JitDump(JitDump),
+    V8(V8),
 }
 
 /// Why a question has no answer.
@@ -170,6 +173,12 @@ impl Server {
                 let dump = JitDump::read(self.take(file)?)?;
                 self.sources.insert(file, Source::JitDump(dump));
             }
+            OPEN_V8 => {
+                let memory = self.take(file)?;
+                let program = files::map(&name_of(number(rest, 0)))?;
+                let v8 = V8::open(memory, &program)?.ok_or(Failure::NotElf)?;
+                self.sources.insert(file, Source::V8(v8));
+            }
             ATTACH_DEBUG => {
                 let name = self.bind(number(rest, 0))?;
                 let belongs = self.elf(file).and_then(|elf| Ok(elf.attach(name.clone())?));
@@ -231,6 +240,7 @@ impl Server {
             Source::JitDump(dump) => {
                 addresses.iter().for_each(|address| dump.answer(*address, lines, &mut answer))
             }
+            Source::V8(v8) => v8.lookup(addresses, &mut answer),
         }
         Ok(answer)
     }

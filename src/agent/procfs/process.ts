@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What /proc/PID tells about a process. Everything in it that the process can choose is cut to a bound and cleaned.
 import { readdirSync, readlinkSync } from 'node:fs';
+import { suspendedNs } from './clock.js';
 import { readBounded, readSmall } from './file.js';
 import { cleanName } from './text.js';
 
@@ -10,6 +11,9 @@ const MAX_ARGUMENTS = 256;
 
 /** USER_HZ: 100 on every architecture that Linux supports Node.js on, whatever CONFIG_HZ is. */
 const NS_PER_TICK = 10_000_000n;
+
+/** Start times from /proc are in steps of 10 ms; a pid is not used twice within this. */
+const SAME_START_NS = 1_000_000_000n;
 
 /** PF_KTHREAD of include/linux/sched.h. */
 const KERNEL_THREAD = 0x00200000;
@@ -25,6 +29,18 @@ export interface ProcessStat {
 export function readStat(pid: number): ProcessStat | null {
   const text = readSmall(`/proc/${pid}/stat`, 4096);
   return text === null ? null : parseStat(text);
+}
+
+/**
+ * Null when the process that started then (CLOCK_MONOTONIC; 0 = not known) ended, and its id is gone or stands for
+ * another one now.
+ */
+export function stillThere(pid: number, startNs: bigint): ProcessStat | null {
+  const stat = readStat(pid);
+  if (stat === null) return null;
+  const difference = stat.startNs - suspendedNs() - startNs;
+  if (startNs !== 0n && (difference > SAME_START_NS || difference < -SAME_START_NS)) return null;
+  return stat;
 }
 
 export function parseStat(text: string): ProcessStat | null {

@@ -6,8 +6,7 @@ import type { Drained } from '#native/bpf';
 import { BoundedMap } from '../../profile/bounded-map.js';
 import type { Labels } from '../../profile/types.js';
 import type { Containers } from '../containers/containers.js';
-import { suspendedNs } from '../procfs/clock.js';
-import { type ProcessStat, readCommandLine, readEnvironment, readStat } from '../procfs/process.js';
+import { readCommandLine, readEnvironment, stillThere } from '../procfs/process.js';
 import { cleanName } from '../procfs/text.js';
 import { jarDigest, MainPrograms } from './main-program.js';
 import { programOf } from './program.js';
@@ -47,8 +46,6 @@ interface Identity {
 const MAX_IDENTITIES = 4096;
 const CONTAINER_TTL_MS = 5 * 60_000;
 const CONCURRENCY = 8;
-/** Start times from /proc are in steps of 10 ms; a pid is not used twice within this. */
-const SAME_START_NS = 1_000_000_000n;
 /** The parent of all kernel threads, itself one. */
 const KTHREADD = 2;
 
@@ -206,13 +203,4 @@ export class Services {
     identity.labels = { file, key: JSON.stringify(value), value };
     return identity.labels;
   }
-}
-
-/** Null when the process ended and its id is gone, or stands for another one now. */
-function stillThere(pid: number, startNs: bigint): ProcessStat | null {
-  const stat = readStat(pid);
-  if (stat === null) return null;
-  const difference = stat.startNs - suspendedNs() - startNs;
-  if (startNs !== 0n && (difference > SAME_START_NS || difference < -SAME_START_NS)) return null;
-  return stat;
 }

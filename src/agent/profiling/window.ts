@@ -33,9 +33,11 @@ const KERNEL = 0;
 const FILE = 1;
 const JIT = 2;
 const UNKNOWN = 3;
+const JAVASCRIPT = 7;
 const PSEUDO_MAPPINGS: Record<number, string> = {
   [KERNEL]: '[kernel.kallsyms]',
   [JIT]: '[jit]',
+  [JAVASCRIPT]: '[jit]',
   4: '[vdso]',
 };
 
@@ -295,7 +297,7 @@ export class WindowBuilder {
         else if (PSEUDO_MAPPINGS[where] !== undefined)
           locations.mapping[i] = mappings.add(PSEUDO_MAPPINGS[where], '', flags);
         // An address of JIT code, or of nothing, means nothing in another process: without it stacks merge.
-        if (where !== JIT && where !== UNKNOWN) {
+        if (where !== JIT && where !== UNKNOWN && where !== JAVASCRIPT) {
           addressWords[i * 2] = this.addresses[source * 2]!;
           addressWords[i * 2 + 1] = this.addresses[source * 2 + 1]!;
         }

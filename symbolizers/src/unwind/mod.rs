@@ -88,8 +88,8 @@ impl Table {
                 known = known.filled(self.flatten(Frames::of_debug_frame(&section, code))?);
             }
         }
-        for data in [Some(data), attached].into_iter().flatten() {
-            if let Some(rows) = self.read(builtins::rows(data, code).map(Some)) {
+        for symbols in [Some(data), attached].into_iter().flatten() {
+            if let Some(rows) = self.read(builtins::rows(data, symbols, code).map(Some)) {
                 known = known.filled(rows.flatten()?);
             }
         }

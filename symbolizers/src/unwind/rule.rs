@@ -36,6 +36,7 @@ const FP: u32 = 2;
 const PLT: u32 = 3;
 const SP_READ: u32 = 6;
 const FP_READ: u32 = 7;
+const V8: u32 = 8;
 
 const WORD: i64 = 8;
 const X86_64_SLOTS: i64 = 0xffe;
@@ -49,6 +50,12 @@ impl Rule {
     pub const UNSAID: Self = Self(1 << 16);
     pub const SIGNAL: Self = Self(4);
     pub const END: Self = Self(5);
+
+    /// Code of V8, by frame pointer. `shared`: where in a JSFunction its SharedFunctionInfo is.
+    pub fn v8(interpreter: bool, shared: u64) -> Option<Self> {
+        let words = words(i64::try_from(shared).ok()?, 1, u16::MAX.into())? as u32;
+        Some(Self(V8 | u32::from(interpreter) << 4 | words << 16))
+    }
 
     /// The return address is in the word below the CFA. None if it does not fit.
     pub fn x86_64(cfa: Cfa, frame_pointer: Saved) -> Option<Self> {
@@ -127,6 +134,14 @@ mod tests {
         assert_eq!(x86(Cfa::SpRead { at: 128 * 8, add: 0 }, Saved::Same), None);
         assert_eq!(x86(Cfa::SpRead { at: 0, add: -8 }, Saved::Same), None);
         assert_eq!(x86(Cfa::SpRead { at: 0, add: 256 * 8 }, Saved::Same), None);
+    }
+
+    #[test]
+    fn bits_of_v8() {
+        assert_eq!(Rule::v8(false, 24), Some(Rule(0x0003_0008)));
+        assert_eq!(Rule::v8(true, 32), Some(Rule(0x0004_0018)));
+        assert_eq!(Rule::v8(true, 0), None);
+        assert_eq!(Rule::v8(true, 20), None);
     }
 
     #[test]

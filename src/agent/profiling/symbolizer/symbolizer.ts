@@ -17,6 +17,7 @@ import { COMPILED, INTERPRETED, JavaMachines } from './java.js';
 import { openJitDump } from './jit-dumps.js';
 import { Kernel } from './kernel.js';
 import { openPerfMap } from './perf-maps.js';
+import { JAVASCRIPT, V8Processes } from './v8.js';
 import { openVdso } from './vdso.js';
 
 export interface SymbolizerOptions {
@@ -61,6 +62,7 @@ export class Symbolizer implements SymbolSource {
   readonly #opener: Opener;
   readonly #kernel: Kernel;
   readonly #java: JavaMachines;
+  readonly #v8: V8Processes;
   readonly #cache: LocationCache;
   readonly #batchMs: number;
   /** What a process had last of its JIT compiler. */
@@ -89,6 +91,7 @@ export class Symbolizer implements SymbolSource {
     this.#kernel = new Kernel(this.#table, this.#reader);
     this.#cache = new LocationCache(options.cachedLocations ?? 200_000);
     this.#java = new JavaMachines(this.#table, this.#reader, this.#elf, this.#cache);
+    this.#v8 = new V8Processes(this.#table, this.#reader, this.#elf, this.#cache);
     this.#batchMs = options.batchMs ?? 20_000;
   }
 
@@ -153,6 +156,7 @@ export class Symbolizer implements SymbolSource {
     /** Frames of Java virtual machines, by process. */
     const java = new Map<number, number[]>();
     const words = new Uint32Array(locations.address.buffer, locations.address.byteOffset);
+    const codeOf = await this.#nameJavaScript(input, builder, deadline);
     for (let row = 0; row < locations.space.length; row++) {
       if (row % 256 === 0) await this.#pause();
       const space = locations.space[row]!;
@@ -172,7 +176,11 @@ export class Symbolizer implements SymbolSource {
         else rows.push(row);
         continue;
       }
-      const address = words[row * 2 + 1]! * 2 ** 32 + words[row * 2]! - back;
+      let address = words[row * 2 + 1]! * 2 ** 32 + words[row * 2]! - back;
+      if (space === JAVASCRIPT) {
+        if (!codeOf.has(row)) continue;
+        address = codeOf.get(row)! - back;
+      }
       const mapping = locations.mapping[row]!;
       const file = files.of(row);
       if (typeof file === 'string' || address < 0) {
@@ -218,6 +226,28 @@ export class Symbolizer implements SymbolSource {
     return { buildId: file.buildId, table: answer === null ? null : blocksOf(answer), later: false };
   }
 
+  /** Names rows by V8's own structures. Of those that have no name there, the address of their code. */
+  async #nameJavaScript(
+    input: SymbolInput,
+    builder: SymbolsBuilder,
+    deadline: number,
+  ): Promise<Map<number, number>> {
+    const { space, process, extra } = input.locations;
+    const byProcess = new Map<number, number[]>();
+    for (let row = 0; row < space.length; row++) {
+      if (space[row] !== JAVASCRIPT) continue;
+      const rows = byProcess.get(process[row]!);
+      if (rows === undefined) byProcess.set(process[row]!, [row]);
+      else rows.push(row);
+    }
+    const codeOf = new Map<number, number>();
+    for (const [one, rows] of byProcess) {
+      const left = await this.#orBusy(() => this.#v8.answer(input, one, rows, builder, deadline));
+      for (const row of left === 'symbolizer_busy' ? rows : left) codeOf.set(row, Number(extra[row]!));
+    }
+    return codeOf;
+  }
+
   /** The file of every row that has one, or why it has none. */
   async #identify(
     input: SymbolInput,
@@ -237,7 +267,7 @@ export class Symbolizer implements SymbolSource {
         const file = byMapping[mapping]!;
         if (typeof file !== 'string' && builder.buildIds[mapping] === '')
           builder.buildIds[mapping] = file.buildId;
-      } else if (space === SPACE.jit && process >= 0) {
+      } else if ((space === SPACE.jit || space === JAVASCRIPT) && process >= 0) {
         byProcess[process] ??= await this.#orBusy(() => this.#jitFile(input, process));
       } else if (space === SPACE.vdso && vdso === 'no_symbols') {
         vdso = await this.#orBusy(() => this.#openVdso());
@@ -248,7 +278,8 @@ export class Symbolizer implements SymbolSource {
         const space = locations.space[row]!;
         const mapping = locations.mapping[row]!;
         if (space === SPACE.file) return byMapping[mapping] ?? 'unmapped';
-        if (space === SPACE.jit) return byProcess[locations.process[row]!] ?? 'jit_unknown';
+        if (space === SPACE.jit || space === JAVASCRIPT)
+          return byProcess[locations.process[row]!] ?? 'jit_unknown';
         if (space !== SPACE.vdso) return 'unmapped';
         // The old vsyscall page, or a 32-bit process's vDSO, is another image.
         const other = mapping >= 0 && mappings.path[mapping] !== '[vdso]';

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// Names for JavaScript functions of processes with a V8. The child reads a process's memory through a descriptor that is
+// opened here, so the kernel's permission check is the agent's.
+import { openSync } from 'node:fs';
+import type { SymbolsBuilder } from '../../../symbolizer/builder.js';
+import type { LocationCache } from '../../../symbolizer/cache.js';
+import { closeDescriptor } from '../../../symbolizer/opener.js';
+import { type LookupAnswer, MAX_ADDRESSES } from '../../../symbolizer/protocol.js';
+import type { Reader } from '../../../symbolizer/reader.js';
+import type { FileTable, SourceFile } from '../../../symbolizer/source-file.js';
+import { stillThere } from '../../procfs/process.js';
+import type { SymbolInput } from '../symbols.js';
+import type { ElfFiles } from './elf-files.js';
+
+/** Space of their locations. */
+export const JAVASCRIPT = 7;
+
+export class V8Processes {
+  constructor(
+    readonly table: FileTable,
+    readonly reader: Reader,
+    readonly elf: ElfFiles,
+    readonly cache: LocationCache,
+  ) {}
+
+  /** Names what it can of the rows, all of one process; the others are given back. Gives up at `deadline`. */
+  async answer(
+    input: SymbolInput,
+    process: number,
+    rows: number[],
+    builder: SymbolsBuilder,
+    deadline: number,
+  ): Promise<number[]> {
+    const byFunction = new Map<number, number[]>();
+    for (const row of rows) {
+      const key = Number(input.locations.address[row]!);
+      const same = byFunction.get(key);
+      if (same === undefined) byFunction.set(key, [row]);
+      else same.push(row);
+    }
+    const opened = await this.#open(input, process);
+    if (opened === null) return rows;
+    const { memory, program } = opened;
+
+    // An object's address tells what it is for now only: the number is not used again.
+    const number = this.table.nextNumber();
+    const functions = [...byFunction.keys()];
+    const left: number[] = [];
+    for (let from = 0; from < functions.length; from += MAX_ADDRESSES) {
+      const part = functions.slice(from, from + MAX_ADDRESSES);
+      const late = performance.now() > deadline;
+      const answer = late ? null : await this.reader.lookupFunctions(memory, program, part);
+      if (answer !== null) this.#keep(answer, part, number);
+      for (const key of part) {
+        const entry = this.cache.find(number, key);
+        for (const row of byFunction.get(key)!) {
+          if (entry < 0) left.push(row);
+          else builder.copy(row, this.cache.generation, entry, 'jit_unknown');
+        }
+      }
+    }
+    // Nothing could be read: the process may have gone on to another program, with other memory.
+    if (left.length === rows.length) await this.reader.forget(memory);
+    return left;
+  }
+
+  #keep(answer: LookupAnswer, functions: number[], number: number): void {
+    const { strings } = answer;
+    let frame = 0;
+    for (let i = 0; i < functions.length; i++) {
+      if (answer.counts[i] === 0) continue;
+      this.cache.begin(number, functions[i]!);
+      this.cache.push(
+        strings[answer.name[frame]!]!,
+        strings[answer.systemName[frame]!]!,
+        strings[answer.file[frame]!]!,
+        answer.line[frame]!,
+        answer.startLine[frame]!,
+      );
+      frame++;
+    }
+  }
+
+  /** The memory of a process, and the program that runs in it; null if one of them cannot be had. */
+  async #open(
+    input: SymbolInput,
+    process: number,
+  ): Promise<{ memory: SourceFile; program: SourceFile } | null> {
+    const { pid, startNs, alive, executableMapping } = input.processes;
+    const mapping = executableMapping[process]!;
+    if (alive[process] !== 1 || mapping < 0) return null;
+    const program = await this.elf.identify(input, mapping);
+    if (typeof program === 'string' || program.level === 'none') return null;
+    if (!program.isOpen && (await this.elf.open(program, input, [mapping])) !== null) return null;
+    const memory = this.table.use(`v8:${pid[process]}:${startNs[process]}:${program.number}`, 'v8');
+    if (memory.level === 'none') return null;
+    if (!memory.isOpen) {
+      const descriptor = openMemory(pid[process]!);
+      if (descriptor === null) return null;
+      // It is the memory of the process that has the id now.
+      if (stillThere(pid[process]!, startNs[process]!) === null) {
+        closeDescriptor(descriptor);
+        return null;
+      }
+      const file = { descriptor, size: 0, device: 0n, inode: 0n, modifiedNs: 0n, uid: 0 };
+      memory.opened.push({ id: memory.number, file, role: 'self' });
+    }
+    return { memory, program };
+  }
+}
+
+function openMemory(pid: number): number | null {
+  try {
+    return openSync(`/proc/${pid}/mem`, 'r');
+  } catch {
+    return null;
+  }
+}

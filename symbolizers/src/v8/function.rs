@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What a function is called, and where it is written.
+
+use super::heap::{Heap, Object, Value};
+use super::layout::Layout;
+use super::strings::{text, units};
+
+const MOST_NAME: usize = 1024;
+const MOST_PATH: usize = 4096;
+/// Lines are counted in this much of a source.
+const MOST_SOURCE: usize = 4 << 20;
+/// With more variables their names are in a table of their own (`kScopeInfoMaxInlinedLocalNamesSize`).
+const MOST_NAMES_INSIDE: u64 = 75;
+const MOST_LOCALS: u64 = 1 << 16;
+
+/// Flags of a ScopeInfo, the same from V8 10 to 13.
+const SCOPE_TYPE: u32 = 15;
+const MODULE: u32 = 5;
+const HAS_CLASS_VARIABLE: u32 = 1 << 10;
+const FUNCTION_VARIABLE: u32 = 3 << 12;
+const HAS_INFERRED_NAME: u32 = 1 << 14;
+
+#[derive(Debug, PartialEq, Eq)]
+pub struct Named {
+    pub name: String,
+    /// Empty if it is not known.
+    pub file: String,
+    /// Where the function begins; 0 if it is not known.
+    pub line: u32,
+}
+
+/// Of the function whose SharedFunctionInfo is at the tagged address `shared`. None if there is none.
+pub fn name(heap: &Heap, layout: &Layout, shared: u64) -> Option<Named> {
+    let shared = Value::of(shared)?.object()?;
+    if heap.kind(layout, shared)? != layout.function.kind {
+        return None;
+    }
+    let mut scope = Scope::default();
+    // A function that never ran has its name only, and so has one of V8's own.
+    match heap.value(shared, layout.function.name_or_scope)? {
+        Value::Object(object) if heap.kind(layout, object)? == layout.scope.kind => {
+            scope = Scope::read(heap, layout, object)?
+        }
+        Value::Object(object) => scope.name = text(heap, layout, object, MOST_NAME)?,
+        Value::Small(_) => {}
+    }
+    let script = heap.value(shared, layout.function.script)?.object();
+    let script = script.filter(|script| heap.kind(layout, *script) == Some(layout.script.kind));
+    let (file, line) =
+        script.map_or_else(Default::default, |script| place(heap, layout, script, scope.start));
+    let name = if scope.name.is_empty() { "(anonymous)".to_owned() } else { scope.name };
+    Some(Named { name, file, line })
+}
+
+fn place(heap: &Heap, layout: &Layout, script: Object, start: Option<usize>) -> (String, u32) {
+    let path = heap.value(script, layout.script.name).and_then(Value::object);
+    let path = path.and_then(|path| text(heap, layout, path, MOST_PATH)).unwrap_or_default();
+    let path = path.strip_prefix("file://").map_or(path.clone(), str::to_owned);
+    let source = heap.value(script, layout.script.source).and_then(Value::object);
+    let line = start.filter(|start| *start <= MOST_SOURCE).zip(source).and_then(|(start, source)| {
+        let before = units(heap, layout, source, start)?;
+        let ends = before.iter().filter(|unit| **unit == u16::from(b'\n')).count();
+        (before.len() == start).then_some(ends as u32 + 1)
+    });
+    // Without a file (eval) a line means nothing.
+    let line = if path.is_empty() { 0 } else { line.unwrap_or(0) };
+    (path, line)
+}
+
+#[derive(Default)]
+struct Scope {
+    /// Empty: it has none.
+    name: String,
+    start: Option<usize>,
+}
+
+impl Scope {
+    /// What each scope has is followed by what not every one has, so every slot on the way is checked to be what it
+    /// should be. None if one is not.
+    fn read(heap: &Heap, layout: &Layout, object: Object) -> Option<Self> {
+        let word = layout.map + 8;
+        let slot = |index: u64| heap.value(object, word + 8 * index);
+        // A small integer, or (V8 13) 32 bits and 32 that are not used.
+        let low = heap.u32(object, word)?;
+        let flags = if low == 0 { heap.u32(object, word + 4)? } else { low };
+        let locals = u64::try_from(slot(layout.scope.locals)?.small()?).ok().filter(|n| *n <= MOST_LOCALS)?;
+
+        let mut at = layout.scope.first;
+        let mut start =
+            if layout.scope.place_first { Some(start(slot(at - 2)?, slot(at - 1)?)?) } else { None };
+        if flags & SCOPE_TYPE == MODULE {
+            slot(at)?.small()?;
+            at += 1;
+        }
+        at += if locals < MOST_NAMES_INSIDE { locals } else { 1 };
+        for _ in 0..locals {
+            slot(at)?.small()?;
+            at += 1;
+        }
+        if flags & HAS_CLASS_VARIABLE != 0 {
+            at += 1;
+        }
+        let string = |value: Value| match value {
+            Value::Object(object) => text(heap, layout, object, MOST_NAME),
+            Value::Small(0) => Some(String::new()),
+            Value::Small(_) => None,
+        };
+        let mut name = String::new();
+        if flags & FUNCTION_VARIABLE != 0 {
+            name = string(slot(at)?)?;
+            slot(at + 1)?.small()?;
+            at += 2;
+        }
+        if flags & HAS_INFERRED_NAME != 0 {
+            // It may be undefined, which is no string.
+            if name.is_empty() {
+                name = string(slot(at)?).unwrap_or_default();
+            }
+            at += 1;
+        }
+        if !layout.scope.place_first {
+            start = Some(self::start(slot(at)?, slot(at + 1)?)?);
+        }
+        Some(Self { name, start })
+    }
+}
+
+/// Where a function begins, which is not behind where it ends.
+fn start(start: Value, end: Value) -> Option<usize> {
+    let (start, end) = (start.small()?, end.small()?);
+    usize::try_from(start).ok().filter(|_| start <= end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::layout::Layout;
+    use super::super::made::{Made, LAYOUT, LAYOUT_13};
+    use super::{name, Named, FUNCTION_VARIABLE, HAS_INFERRED_NAME};
+
+    const SOURCE: &str = "// first\n// second\nfunction f() {}\n";
+
+    /// A function `f` on the third line of a script, whose name is `name` words at the end of the scope.
+    fn function(layout: &Layout, flags: u32, name: impl Fn(&mut Made) -> Vec<u64>) -> (Made, u64) {
+        let mut made = Made::new(layout);
+        let path = made.one_byte("file:///srv/app.mjs");
+        let source = made.one_byte(SOURCE);
+        let script = made.script(path, source);
+        let variable = made.one_byte("variable");
+        let name = name(&mut made);
+        let place = [Made::small(28), Made::small(33)];
+        let mut slots = vec![Made::small(flags as i32), Made::small(0), Made::small(1)];
+        slots.extend(if layout.scope.place_first { &place[..] } else { &[] });
+        slots.extend([variable, Made::small(0)]);
+        slots.extend(name);
+        slots.extend(if layout.scope.place_first { &[] } else { &place[..] });
+        let scope = made.scope(&slots);
+        let function = made.function(scope, script);
+        (made, function)
+    }
+
+    fn named(name: &str) -> Option<Named> {
+        Some(Named { name: name.into(), file: "/srv/app.mjs".into(), line: 3 })
+    }
+
+    #[test]
+    fn by_the_scope() {
+        for layout in [&LAYOUT, &LAYOUT_13] {
+            let (made, function) =
+                function(layout, FUNCTION_VARIABLE, |made| vec![made.one_byte("f"), Made::small(0)]);
+            assert_eq!(name(&made.heap(), layout, function), named("f"));
+        }
+    }
+
+    #[test]
+    fn by_what_was_inferred() {
+        let flags = FUNCTION_VARIABLE | HAS_INFERRED_NAME;
+        let (made, function) = function(&LAYOUT, flags, |made| {
+            let (first, second) = (made.one_byte("Module."), made.two_byte("größe"));
+            vec![Made::small(0), Made::small(0), made.cons(first, second)]
+        });
+        assert_eq!(name(&made.heap(), &LAYOUT, function), named("Module.größe"));
+    }
+
+    #[test]
+    fn without_a_name() {
+        let (made, function) = function(&LAYOUT, 0, |_| vec![]);
+        assert_eq!(name(&made.heap(), &LAYOUT, function), named("(anonymous)"));
+    }
+
+    #[test]
+    fn another_object_is_none() {
+        let (mut made, function) = function(&LAYOUT, 0, |_| vec![]);
+        let string = made.one_byte("f");
+        let heap = made.heap();
+        assert_eq!(name(&heap, &LAYOUT, string), None, "a string");
+        assert_eq!(name(&heap, &LAYOUT, function + 8), None, "the middle of an object");
+        assert_eq!(name(&heap, &LAYOUT, function - 1), None, "no object");
+        assert_eq!(name(&heap, &LAYOUT, 0x7fff_ffff_0001), None, "no memory");
+        assert_eq!(name(&heap, &LAYOUT, u64::MAX - 2), None);
+    }
+
+    #[test]
+    fn a_scope_of_another_make_is_none() {
+        // Its flags promise a name, and a number is there.
+        let (made, function) = function(&LAYOUT, FUNCTION_VARIABLE, |_| vec![Made::small(7), Made::small(0)]);
+        assert_eq!(name(&made.heap(), &LAYOUT, function), None);
+    }
+
+    #[test]
+    fn a_string_in_itself_ends() {
+        let (made, function) = function(&LAYOUT, FUNCTION_VARIABLE, |made| {
+            let cons = made.next_object();
+            vec![made.cons(cons, cons), Made::small(0)]
+        });
+        assert_eq!(name(&made.heap(), &LAYOUT, function), None);
+    }
+
+    #[test]
+    fn damage_ends() {
+        let (mut made, function) =
+            function(&LAYOUT, FUNCTION_VARIABLE, |made| vec![made.one_byte("f"), Made::small(0)]);
+        let mut names = 0;
+        for at in 0..made.bytes().len() {
+            for flip in [1, 2, 0x80, 0xff] {
+                let mut damaged = made.clone();
+                damaged.bytes()[at] ^= flip;
+                names += usize::from(name(&damaged.heap(), &LAYOUT, function).is_some());
+            }
+        }
+        assert!(names > 0);
+    }
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+//! JavaScript: names of functions in a V8 (Node.js), read from its heap while it runs. See docs/node.md.
+
+mod function;
+mod heap;
+mod layout;
+#[cfg(test)]
+mod made;
+mod strings;
+
+use std::fs::File;
+use std::io;
+
+use crate::answer::{Answer, Frame, Naming};
+use function::Named;
+use heap::Heap;
+pub use layout::Layout;
+
+pub struct V8 {
+    heap: Heap,
+    layout: Layout,
+}
+
+impl V8 {
+    /// `memory`: of the process; `program`: the image of its executable. None if that has no V8 that is known here.
+    pub fn open(memory: File, program: &[u8]) -> io::Result<Option<Self>> {
+        Ok(Layout::read(program)?.map(|layout| Self { heap: Heap::new(memory), layout }))
+    }
+
+    /// Names the functions with these SharedFunctionInfos. The process runs on: each is read twice, each time from memory
+    /// as it is then, and two answers that differ are none.
+    pub fn lookup(&self, functions: &[u64], answer: &mut Answer) {
+        let read = |function: &u64| function::name(&self.heap, &self.layout, *function);
+        self.heap.forget();
+        let first: Vec<_> = functions.iter().map(read).collect();
+        self.heap.forget();
+        for (function, before) in functions.iter().zip(first) {
+            let after = before.as_ref().and_then(|_| read(function));
+            match before {
+                Some(named) if after.as_ref() == Some(&named) => push(answer, &named),
+                _ => answer.unknown(),
+            }
+        }
+        self.heap.forget();
+    }
+}
+
+fn push(answer: &mut Answer, named: &Named) {
+    answer.begin();
+    let Named { name, file, line } = named;
+    // Where in the function it was is not known: its first line stands for it.
+    let frame = Frame { system_name: name, file, line: *line, start_line: *line, naming: Naming::Linker };
+    answer.named(name, frame);
+}
