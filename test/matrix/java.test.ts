@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { measured } from './build.js';
-import { JAVA_OFF, JAVA_ROOTS, JAVA_RUNTIMES, javaPrograms } from './java.js';
+import { JAVA_ROOTS, JAVA_RUNTIMES, javaPrograms } from './java.js';
 import { suite } from './suite.js';
 
 for (const version of measured(JAVA_RUNTIMES))
   suite({
-    off: JAVA_OFF,
     title: `Java, ${version}`,
     samples: 3000,
     seconds: 40,

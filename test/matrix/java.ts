@@ -7,9 +7,6 @@ import path from 'node:path';
 import { built, PROGRAMS } from './build.js';
 import type { Kind } from './judge.js';
 
-/** Why its tests do not run. */
-export const JAVA_OFF: string | undefined = 'frames of HotSpot are not unwound yet';
-
 const sources = path.join(PROGRAMS, 'java');
 const cache =
   process.env.STACKWELL_CACHE ??

@@ -2,7 +2,7 @@
 // Threads that wait deep in code: their stacks are whole, whether the wait has ended or still goes on.
 import { expect, test } from 'vitest';
 import { GO_ROOTS, goPrograms } from './go.js';
-import { JAVA_OFF, JAVA_ROOTS, javaPrograms } from './java.js';
+import { JAVA_ROOTS, javaPrograms } from './java.js';
 import { follows } from './judge.js';
 import { measure, type Sample } from './measure.js';
 import { NATIVE_ROOTS, nativePrograms } from './native.js';
@@ -62,12 +62,10 @@ function java(): Waiting[] {
     }));
 }
 
-if (JAVA_OFF) test.skip(`Java: ${JAVA_OFF}`);
-
 test.each([
   { language: 'C', programs: native },
   { language: 'Go', programs: go },
-  ...(JAVA_OFF ? [] : [{ language: 'Java', programs: java }]),
+  { language: 'Java', programs: java },
 ])('$language: waits are whole, finished or not', { timeout: 180_000 }, async ({ programs }) => {
   const subjects = programs();
   const samples = await measure(

@@ -26,8 +26,6 @@ export interface Subject {
 export interface Group {
   /** Heading of its table. */
   title: string;
-  /** Why it is skipped, which shows in the output. */
-  off?: string | undefined;
   /** In each program. At 3,000 samples, one percent is known to 0.2 points (standard error). */
   samples: number;
   /** Longest time to sample. */
@@ -44,10 +42,6 @@ const figures = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../.
 export const slug = (text: string): string => text.replaceAll(/[^\w.]+/g, '-').toLowerCase();
 
 export function suite(group: Group): void {
-  if (group.off) {
-    test.skip(`${group.title}: ${group.off}`);
-    return;
-  }
   describe(group.title, () => {
     const subjects = group.programs();
     let samples: Sample[] = [];
