@@ -68,6 +68,7 @@ static __always_inline int sw_stop(struct sw_walk *walk, enum sw_end end) {
 }
 
 #include "hotspot.h"
+#include "python.h"
 #include "v8.h"
 
 /* The table of the file that walk->here is of; asks user space for it if there is none. */
@@ -264,8 +265,11 @@ static __always_inline int sw_step(struct sw_walk *walk, struct task_struct *oth
   if (table->state == SW_TABLE_READY) {
     __u64 offset = place - area->start + area->offset;
     stop = sw_by_rule(walk, sw_rule(walk, table, offset, other), other);
+  } else if (area->kind == SW_AREA_ANONYMOUS) {
+    stop = 0;
+    if (v8 || !sw_by_python_trampoline(walk, other)) stop = sw_by_frame_pointer(walk, SW_END_JIT, other);
   } else {
-    stop = sw_by_frame_pointer(walk, area->kind == SW_AREA_ANONYMOUS ? SW_END_JIT : SW_END_NO_TABLE, other);
+    stop = sw_by_frame_pointer(walk, SW_END_NO_TABLE, other);
   }
   walk->first = 0;
   return stop;

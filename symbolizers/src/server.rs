@@ -233,9 +233,7 @@ impl Server {
             Source::Kernel(kallsyms) => {
                 addresses.iter().for_each(|address| answer.plain(kallsyms.find(*address)))
             }
-            Source::PerfMap(map) => {
-                addresses.iter().for_each(|address| answer.plain(map.find(*address).as_deref()))
-            }
+            Source::PerfMap(map) => addresses.iter().for_each(|address| map.answer(*address, &mut answer)),
             Source::Java(_) => return Err(Failure::NoFile),
             Source::JitDump(dump) => {
                 addresses.iter().for_each(|address| dump.answer(*address, lines, &mut answer))

@@ -9,6 +9,10 @@ const here = path.dirname(fileURLToPath(import.meta.url));
 export const PROGRAMS = path.join(here, 'programs');
 const output = path.resolve(here, '../../build/test/matrix');
 
+/** Of versions of a runtime: the first and the last, unless everything is asked for (`script/matrix`). */
+export const measured = <T>(versions: T[]): T[] =>
+  process.env.MATRIX === 'all' ? versions : [versions[0]!, versions.at(-1)!];
+
 /** Folder with what `build` made; `recipe` is the URL of the module that says how. Its name holds the content of both. */
 export function built(
   name: string,

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+import { measured } from './build.js';
 import { GO_ROOTS, GO_VERSIONS, goPrograms } from './go.js';
 import { suite } from './suite.js';
 
-for (const version of GO_VERSIONS)
+for (const version of measured(GO_VERSIONS))
   suite({
     title: `Go, ${version === 'local' ? 'as installed' : version}`,
     samples: 3000,

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+import { measured } from './build.js';
 import { JAVA_ROOTS, JAVA_RUNTIMES, javaPrograms } from './java.js';
 import { suite } from './suite.js';
 
-for (const version of JAVA_RUNTIMES)
+for (const version of measured(JAVA_RUNTIMES))
   suite({
     title: `Java, ${version}`,
     samples: 3000,

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Drained, ProfilerOptions } from '#native/bpf';
 import { Profiler } from '#native/bpf';
+import { Runtimes } from '../../src/agent/profiling/runtimes.js';
 import { startSymbolizer } from '../../src/agent/profiling/symbolizer/symbolizer.js';
 import type { Symbols } from '../../src/agent/profiling/symbols.js';
 import { UnwindTables } from '../../src/agent/profiling/unwind-tables.js';
@@ -65,9 +66,11 @@ export async function measure(subjects: Subject[], wanted: Wanted): Promise<Samp
       ...(wanted.offCpu && { offCpu: wanted.offCpu }),
     });
     const tables = new UnwindTables(profiler, symbols);
+    const runtimes = new Runtimes(profiler, symbols);
     const timer = setInterval(() => {
       profiler.poll();
       tables.follow();
+      runtimes.follow();
     }, 50);
     try {
       await sleep(WARM_MS);

@@ -14,13 +14,6 @@ suite({
       bounds: { named: 98 },
       why: 'As Fedora makes it, .gnu_debugdata leaves out weak symbols: instances of templates have no name.',
     },
-    {
-      name: /musl/,
-      // qsort and clock are called by musl, and their callers are lost there.
-      bounds: { complete: 80, share: 10 },
-      unseen: ['qsort', 'clock'],
-      why: 'musl is built without frame information, and keeps no frame pointers: stacks end as `no_table` where they go through it. Where it calls `main` or a thread is known.',
-    },
   ],
   programs: () => nativePrograms().map(({ file, ...rest }) => ({ ...rest, command: [file] })),
 });

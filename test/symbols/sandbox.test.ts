@@ -108,7 +108,7 @@ it('ends with close(), and with the agent', async () => {
   const { spawn } = await import('node:child_process');
   const agent = spawn(
     'sh',
-    ['-c', `exec 3>/dev/null; ${'"$0"'} 100000000 100 <&4 & echo $!; exec sleep 100`, binary()],
+    ['-c', `exec 3>/dev/null; ${'"$0"'} 100000000 100 <&4 >/dev/null & echo $!; exec sleep 100`, binary()],
     {
       stdio: ['ignore', 'pipe', 'inherit', 'ignore', 'pipe'],
     },

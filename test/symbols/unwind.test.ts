@@ -335,7 +335,7 @@ it('musl: a program starts, threads start and signals return where nothing says 
   // main is called, and exit with what it returned: the last instructions of the function. The same of a thread.
   for (const name of ['libc_start_main_stage2', 'start_c11']) {
     const size = Number(new RegExp(`: \\w+ +(\\d+) .* ${name}$`, 'm').exec(symbols)![1]);
-    expect(kinds(at(name), 0, size - 5, size - 1)).toEqual(['none', 'end', 'end']);
+    expect(kinds(at(name), 0, size - 5, size - 1)).toEqual(['sp', 'end', 'end']);
   }
   // The child calls what it was given; its parent has nothing.
   const child = 41;

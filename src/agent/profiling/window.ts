@@ -33,11 +33,14 @@ const KERNEL = 0;
 const FILE = 1;
 const JIT = 2;
 const UNKNOWN = 3;
-const JAVASCRIPT = 7;
+const JIT_MAPPING = '[jit]';
 const PSEUDO_MAPPINGS: Record<number, string> = {
   [KERNEL]: '[kernel.kallsyms]',
-  [JIT]: '[jit]',
-  [JAVASCRIPT]: '[jit]',
+  [JIT]: JIT_MAPPING,
+  // Java, interpreted and compiled; JavaScript.
+  5: JIT_MAPPING,
+  6: JIT_MAPPING,
+  7: JIT_MAPPING,
   4: '[vdso]',
 };
 
@@ -297,7 +300,7 @@ export class WindowBuilder {
         else if (PSEUDO_MAPPINGS[where] !== undefined)
           locations.mapping[i] = mappings.add(PSEUDO_MAPPINGS[where], '', flags);
         // An address of JIT code, or of nothing, means nothing in another process: without it stacks merge.
-        if (where !== JIT && where !== UNKNOWN && where !== JAVASCRIPT) {
+        if (PSEUDO_MAPPINGS[where] !== JIT_MAPPING && where !== UNKNOWN) {
           addressWords[i * 2] = this.addresses[source * 2]!;
           addressWords[i * 2 + 1] = this.addresses[source * 2 + 1]!;
         }

@@ -132,7 +132,7 @@ fn without_address(class: &str) -> &str {
 
 /// Metadata lies at multiples of eight, never at the bottom or in the kernel's half.
 fn aligned(pointer: u64) -> Option<u64> {
-    (pointer.is_multiple_of(8) && (0x1000..1 << 56).contains(&pointer)).then_some(pointer)
+    (pointer & 7 == 0 && (0x1000..1 << 56).contains(&pointer)).then_some(pointer)
 }
 
 #[cfg(test)]

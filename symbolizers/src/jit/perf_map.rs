@@ -5,6 +5,7 @@ use std::io::{self, Read};
 
 use super::ranges::Ranges;
 use super::MAX_BYTES;
+use crate::answer::{Answer, Frame, Naming};
 
 pub struct PerfMap {
     text: Vec<u8>,
@@ -32,11 +33,27 @@ impl PerfMap {
         Ok(Self { text, names })
     }
 
-    pub fn find(&self, address: u64) -> Option<String> {
+    /// Adds the row of an address.
+    pub fn answer(&self, address: u64, answer: &mut Answer) {
+        let text = self.find(address);
+        let Some((name, file)) = text.as_deref().and_then(python) else {
+            return answer.plain(text.as_deref());
+        };
+        let system_name = text.as_deref().unwrap_or_default();
+        answer.begin();
+        answer.named(name, Frame { system_name, file, line: 0, start_line: 0, naming: Naming::Linker });
+    }
+
+    fn find(&self, address: u64) -> Option<String> {
         let (offset, length) = self.names.find(address)?;
         let name = &self.text[offset as usize..(offset + length) as usize];
         Some(String::from_utf8_lossy(name).into_owned())
     }
+}
+
+/// Name and file, as CPython writes them: `py::NAME:FILE`.
+fn python(text: &str) -> Option<(&str, &str)> {
+    text.strip_prefix("py::")?.split_once(':').filter(|(name, _)| !name.is_empty())
 }
 
 /// Start, end, and where in the line the name is.
@@ -62,6 +79,22 @@ fn hexadecimal(word: &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::PerfMap;
+    use crate::answer::Answer;
+
+    #[test]
+    fn names_of_python() {
+        let text = "1000 10 py::Ledger.post:/srv/app.py\n2000 10 py::odd\n3000 10 py:::/srv/app.py\n";
+        let map = PerfMap::read(text.as_bytes()).unwrap();
+        for (address, expected) in [
+            (0x1000, ("Ledger.post", "/srv/app.py", 0)),
+            (0x2000, ("py::odd", "", 0)),
+            (0x3000, ("py:::/srv/app.py", "", 0)),
+        ] {
+            let mut answer = Answer::default();
+            map.answer(address, &mut answer);
+            assert_eq!(answer.only_frame(), Some(expected));
+        }
+    }
 
     #[test]
     fn later_lines_win() {

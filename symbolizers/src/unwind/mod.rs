@@ -3,8 +3,10 @@
 
 mod builtins;
 mod code;
+mod deduced;
 mod entries;
 mod expression;
+mod frame;
 mod frames;
 mod known;
 mod linkage;
@@ -61,8 +63,8 @@ impl Table {
     /// but for the functions that go on on another stack, where it is wrong, and needs to be decompressed.
     /// `.eh_frame` comes next, because exceptions depend on it: it is loaded with the program and always of its own
     /// build. Then code that is recognized, as what other sources say of it is wrong (they take the return from a
-    /// signal for a function that was called). Then `.debug_frame`, the file's own before the debug file's, and last
-    /// what V8, linkers and C libraries leave without any.
+    /// signal for a function that was called). Then `.debug_frame`, the file's own before the debug file's, then what V8,
+    /// linkers and C libraries leave without any, and last what the instructions themselves tell.
     fn sources(
         &mut self,
         code: &Code,
@@ -98,7 +100,9 @@ impl Table {
         for rows in [self.read(linkage::rows(data, code).map(Some)), Some(known::entry(code))] {
             known = known.filled(rows.unwrap_or_default().flatten()?);
         }
-        Some(known)
+        let images: Vec<&[u8]> = [Some(data), attached].into_iter().flatten().collect();
+        let deduced = deduced::rows(code, &known, &images);
+        Some(known.filled(deduced.flatten()?))
     }
 
     fn read<T>(&mut self, result: io::Result<Option<T>>) -> Option<T> {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Prints docs/coverage.md from what test/matrix has measured last (build/test/coverage).
+// Prints docs/matrix.md from what test/matrix has measured last (build/test/matrix-figures).
 import { readdirSync, readFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
 import { fileURLToPath } from 'node:url';
 
-const folder = fileURLToPath(new URL('../build/test/coverage/', import.meta.url));
+const folder = fileURLToPath(new URL('../build/test/matrix-figures/', import.meta.url));
 const groups = readdirSync(folder)
   .filter(file => file.endsWith('.json'))
   .sort()
@@ -14,7 +14,7 @@ const percent = number => number.toFixed(2).replace(/\.?0+$/, '');
 const points = ({ deviation, kind }) => `${deviation > 0 ? '+' : ''}${deviation.toFixed(1)} (${kind})`;
 
 const lines = [
-  '# Coverage of stacks',
+  '# Kinds of code, and how whole their stacks are',
   '',
   'Made by `script/matrix`, which builds the programs of `test/matrix/programs` in all the ways below, samples them at',
   `997 Hz and compares every stack with what is known of the program. Measured on ${new Date().toISOString().slice(0, 10)},`,
