@@ -7,7 +7,7 @@ import { nativePrograms } from './native.js';
 
 test('a recursion of 2,000 calls is cut, and said to be', { timeout: 120_000 }, async () => {
   const { file, name } = nativePrograms()[0]!;
-  const samples = await measure([{ name, command: [file, '600', 'deep_recursion=1'] }], {
+  const { samples } = await measure([{ name, command: [file, '600', 'deep_recursion=1'] }], {
     samples: 500,
     seconds: 20,
   });

@@ -18,7 +18,7 @@ export const JAVA_RUNTIMES = ['11.0.13.1', '17.0.9.2', '21.0.8.2', '25.0.2.1', '
 
 const KINDS: Kind[] = [
   kind('recursion', 'Kinds.viaRecursion', ...new Array(80).fill('Kinds.recurse'), 'Kinds.burn'),
-  kind('interface', 'Kinds.viaInterface', 'Picture.draw', '*', 'Kinds.burn'),
+  kind('interface', 'Kinds.viaInterface', 'Kinds$Picture.draw', '*', 'Kinds.burn'),
   kind('lambda', 'Kinds.viaLambda', '*', 'Kinds.burn'),
   kind('stream', 'Kinds.viaStream', '*', 'Kinds.burn'),
   kind('exceptions', 'Kinds.viaExceptions', 'Kinds.throwing', '*', 'Kinds.burn'),
@@ -42,6 +42,9 @@ const MODES: Record<string, string[]> = {
 
 /** All threads begin in libc. */
 export const JAVA_ROOTS = /^(_start|_?_?clone3?)$/;
+
+/** The main thread as well, which only waits: the launcher that it begins in has no symbols. */
+export const JAVA_MAIN_ROOTS = new RegExp(`${JAVA_ROOTS.source}|^\\[no_symbols\\]$`);
 
 /** Home of a runtime, fetched at first. */
 export function javaHome(version: string): string {

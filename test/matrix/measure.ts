@@ -40,6 +40,12 @@ export interface Sample {
   unnamed: number;
 }
 
+export interface Measured {
+  samples: Sample[];
+  /** How long was sampled. */
+  seconds: number;
+}
+
 export interface Wanted {
   /** On-CPU samples that each subject must have before it is enough. */
   samples: number;
@@ -49,7 +55,7 @@ export interface Wanted {
 }
 
 /** Starts the subjects, samples them until there is enough of each, and ends them. */
-export async function measure(subjects: Subject[], wanted: Wanted): Promise<Sample[]> {
+export async function measure(subjects: Subject[], wanted: Wanted): Promise<Measured> {
   const symbols = await startSymbolizer();
   const running: ChildProcess[] = [];
   try {
@@ -78,9 +84,12 @@ export async function measure(subjects: Subject[], wanted: Wanted): Promise<Samp
       await symbols.symbolize(await profiler.drain());
       const samples: Sample[] = [];
       const counts = new Map(subjects.map(({ name }) => [name, 0]));
-      for (const until = performance.now() + wanted.seconds * 1000; performance.now() < until; ) {
+      const start = performance.now();
+      let seconds = 0;
+      while (seconds < wanted.seconds) {
         await sleep(1000);
         const drained = await profiler.drain();
+        seconds = (performance.now() - start) / 1000;
         for (const sample of samplesOf(drained, await symbols.symbolize(drained), names)) {
           samples.push(sample);
           if (sample.kind === 'cpu') counts.set(sample.subject, counts.get(sample.subject)! + sample.count);
@@ -91,7 +100,7 @@ export async function measure(subjects: Subject[], wanted: Wanted): Promise<Samp
         const child = running[subjects.findIndex(subject => subject.name === name)]!;
         if (child.exitCode !== null) throw new Error(`${name} ended while it was sampled`);
       }
-      return samples;
+      return { samples, seconds };
     } finally {
       clearInterval(timer);
       profiler.close();

@@ -2,7 +2,7 @@
 // Threads that wait deep in code: their stacks are whole, whether the wait has ended or still goes on.
 import { expect, test } from 'vitest';
 import { GO_ROOTS, goPrograms } from './go.js';
-import { JAVA_ROOTS, javaPrograms } from './java.js';
+import { JAVA_MAIN_ROOTS, javaPrograms } from './java.js';
 import { follows } from './judge.js';
 import { measure, type Sample } from './measure.js';
 import { NATIVE_ROOTS, nativePrograms } from './native.js';
@@ -51,7 +51,7 @@ function java(): Waiting[] {
     .map(({ name, command }) => ({
       name,
       command,
-      roots: JAVA_ROOTS,
+      roots: JAVA_MAIN_ROOTS,
       finished: ['Kinds.viaSleep', ...deep('Kinds.deeper'), '*', 'Kinds.sleeps'],
       open: ['waits', 'parks'].map(wait => [
         'Kinds.inWaitingThread',
@@ -68,7 +68,7 @@ test.each([
   { language: 'Java', programs: java },
 ])('$language: waits are whole, finished or not', { timeout: 180_000 }, async ({ programs }) => {
   const subjects = programs();
-  const samples = await measure(
+  const measured = await measure(
     subjects.map(({ name, command }) => ({ name, command: [...command, '600', 'sleep=1', 'wait=1'] })),
     {
       samples: Number.POSITIVE_INFINITY,
@@ -82,7 +82,7 @@ test.each([
     },
   );
   for (const { name, roots, finished, open } of subjects) {
-    const own = samples.filter(sample => sample.subject === name && sample.kind === 'offcpu');
+    const own = measured.samples.filter(sample => sample.subject === name && sample.kind === 'offcpu');
     const seconds = (passes: (sample: Sample) => boolean) =>
       own.reduce((sum, sample) => sum + (passes(sample) ? sample.nanoseconds / 1e9 : 0), 0);
     const complete = (sample: Sample) => sample.end === 'root' && roots.test(sample.frames[0] ?? '');
@@ -97,10 +97,10 @@ test.each([
       `${name}: ${incomplete.join('\n')}`,
     ).toBeGreaterThanOrEqual(0.99);
     // The main thread does nothing but sleep; half of its turns, the others return at once.
-    expect(seconds(along(finished)), `${name}: ${finished[0]}`).toBeGreaterThan(0.9 * SECONDS);
+    expect(seconds(along(finished)), `${name}: ${finished[0]}`).toBeGreaterThan(0.9 * measured.seconds);
     for (const path of open) {
-      expect(seconds(along(path)), `${name}: ${path.join(';')}`).toBeGreaterThan(0.95 * SECONDS);
-      expect(seconds(along(path)), `${name}: ${path.join(';')}`).toBeLessThan(1.05 * SECONDS);
+      expect(seconds(along(path)), `${name}: ${path.join(';')}`).toBeGreaterThan(0.95 * measured.seconds);
+      expect(seconds(along(path)), `${name}: ${path.join(';')}`).toBeLessThan(1.05 * measured.seconds);
     }
   }
 });

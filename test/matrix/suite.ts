@@ -30,6 +30,8 @@ export interface Group {
   samples: number;
   /** Longest time to sample. */
   seconds: number;
+  /** At a time; by default all of them. */
+  sideBySide?: number;
   roots: RegExp;
   bounds: Bounds;
   /** Programs whose numbers are lower, and why. */
@@ -44,20 +46,21 @@ export const slug = (text: string): string => text.replaceAll(/[^\w.]+/g, '-').t
 export function suite(group: Group): void {
   describe(group.title, () => {
     const subjects = group.programs();
-    let samples: Sample[] = [];
+    const { sideBySide = subjects.length } = group;
+    const samples: Sample[] = [];
     const verdicts: (Verdict & { program: string })[] = [];
 
     beforeAll(
       async () => {
-        samples = await measure(
-          subjects.map(({ name, command, kinds }) => ({
+        for (let at = 0; at < subjects.length; at += sideBySide) {
+          const some = subjects.slice(at, at + sideBySide).map(({ name, command, kinds }) => ({
             name,
             command: [...command, '600', ...kinds.map(kind => `${kind.name}=${kind.weight}`)],
-          })),
-          group,
-        );
+          }));
+          samples.push(...(await measure(some, group)).samples);
+        }
       },
-      (group.seconds + 120) * 1000,
+      (group.seconds * Math.ceil(subjects.length / sideBySide) + 120) * 1000,
     );
 
     test.each(subjects)('$name', ({ name, kinds }) => {

@@ -168,8 +168,8 @@ public final class Kinds {
   }
 
   static void viaArrays(double seconds) {
-    final int[] from = new int[50_000];
-    final int[] to = new int[50_000];
+    final int[] from = new int[5_000];
+    final int[] to = new int[5_000];
     final long done = System.nanoTime() + (long) (seconds * 1e9);
     while (System.nanoTime() < done) sink += copies(from, to);
   }
@@ -312,7 +312,7 @@ public final class Kinds {
     while (System.nanoTime() < until) {
       // Rounds of one length could beat with the sampling clock, which would then see one kind more often.
       random = random * 1664525 + 1013904223;
-      final double length = 0.1 * (0.5 + (random >>> 8) / 16777216.0);
+      final double length = 0.4 * (0.5 + (random >>> 8) / 16777216.0);
       for (int i = 0; i < turns; i++) kind[i].run(length * weight[i] / sum);
     }
   }
