@@ -120,23 +120,26 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn all(&mut self) {
         let mut done = HashSet::new();
-        let mut open: Vec<u32> = self.starts.iter().copied().collect();
-        while let Some(start) = open.pop() {
-            if !done.insert(start) || self.deduced.get(&start).is_some_and(|(_, frame)| frame.is_bare()) {
+        let likely = |start: &u32| start.is_multiple_of(ALIGNMENT) || self.named.contains(start);
+        let mut open: Vec<(u32, bool)> = self.starts.iter().map(|start| (*start, likely(start))).collect();
+        while let Some((start, likely)) = open.pop() {
+            if !done.insert((start, likely))
+                || self.deduced.get(&start).is_some_and(|(_, frame)| frame.is_bare())
+            {
                 continue;
             }
-            if let Some((function, jumps)) = self.function(start) {
+            if let Some((function, jumps)) = self.function(start, likely) {
                 for (at, instruction) in function {
                     self.deduced.entry(at).or_insert(instruction);
                 }
-                open.extend(jumps);
+                open.extend(jumps.into_iter().map(|target| (target, true)));
             }
         }
     }
 
     /// The instructions from `start` on, and where it jumps to with a bare frame: other functions, or parts of this one
-    /// that might as well be. None if it is not believed.
-    fn function(&mut self, start: u32) -> Option<(Instructions, Vec<u32>)> {
+    /// that might as well be. None if it is not believed; unless it is `likely` to begin here, it has to return for that.
+    fn function(&mut self, start: u32, likely: bool) -> Option<(Instructions, Vec<u32>)> {
         let mut about = InstructionInfoFactory::new();
         let mut seen = Instructions::new();
         let mut jumps = Vec::new();
@@ -146,7 +149,7 @@ impl Walk<'_> {
         // Behind jumps and returns: where the cases of a switch are, if there is one.
         let mut behind: Vec<u32> = Vec::new();
         let mut switch: Option<Frame> = None;
-        let mut proven = start.is_multiple_of(ALIGNMENT) || self.named.contains(&start);
+        let mut proven = likely;
         loop {
             let (at, frame) = if let Some(place) = open.pop() {
                 place
