@@ -20,6 +20,7 @@ describe('kind', () => {
     ['JavaThread::run()', 'javaThread.cpp', 'libjvm.so', '', 'jvm'],
     ['LazyCompile:*render /app/view.js:10', '', '[jit]', '', 'jit'],
     ['handler', '/srv/app.py', 'python3.11', '', 'script'],
+    ['processTimers', 'node:internal/timers', '[jit]', '', 'script'],
     ['search::Index::query(int) const', '/src/index.cc', 'searchd', '', 'native'],
     ['__memmove_avx_unaligned_erms', 'memmove-vec.S', 'libc.so.6', '', 'native'],
     ['core::ptr::drop_in_place<T>', '', 'app', '', 'native'],

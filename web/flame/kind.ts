@@ -16,7 +16,8 @@ export const KIND_NAMES: Record<Kind, string> = {
   other: 'Other',
 };
 
-const SCRIPT = /\.(py|js|mjs|cjs|ts|rb|php|lua|pl)$/;
+/** Node.js's own modules have no ending: `node:internal/timers`. */
+const SCRIPT = /\.(py|js|mjs|cjs|ts|rb|php|lua|pl)$|^node:/;
 const JVM_FILE = /\.(java|kt|scala|groovy|clj)$/;
 const JVM_MODULE = /\.(jar|jsa|class)$|^libjvm\.so/;
 /** `runtime.mallocgc`, `main.main`, `net/http.(*conn).serve`, `github.com/a/b.F[...]`: a package path, a dot, no `::`. */

@@ -48,8 +48,16 @@ pub fn name(heap: &Heap, layout: &Layout, shared: u64) -> Option<Named> {
     let script = script.filter(|script| heap.kind(layout, *script) == Some(layout.script.kind));
     let (file, line) =
         script.map_or_else(Default::default, |script| place(heap, layout, script, scope.start));
-    let name = if scope.name.is_empty() { "(anonymous)".to_owned() } else { scope.name };
+    let name = if scope.name.is_empty() { anonymous(&file) } else { scope.name };
     Some(Named { name, file, line })
+}
+
+/// By its file, or there would be many of one name. Not by its line, which is another one in each version.
+fn anonymous(file: &str) -> String {
+    match file.rsplit('/').next().filter(|base| !base.is_empty()) {
+        Some(base) => format!("(anonymous {base})"),
+        None => "(anonymous)".to_owned(),
+    }
 }
 
 fn place(heap: &Heap, layout: &Layout, script: Object, start: Option<usize>) -> (String, u32) {
@@ -184,7 +192,7 @@ mod tests {
     #[test]
     fn without_a_name() {
         let (made, function) = function(&LAYOUT, 0, |_| vec![]);
-        assert_eq!(name(&made.heap(), &LAYOUT, function), named("(anonymous)"));
+        assert_eq!(name(&made.heap(), &LAYOUT, function), named("(anonymous app.mjs)"));
     }
 
     #[test]
