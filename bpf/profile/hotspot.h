@@ -322,12 +322,13 @@ static __always_inline bool sw_java_interpreted(struct sw_walk *walk, const stru
   if (!sw_read(frame, sizeof(frame), fp - 24, other)) return false;
   if (!sw_read(&bytecode, sizeof(bytecode), fp - 8 * (__u64)jvm->bytecode_slot, other)) return false;
   __u64 method = frame[0], sp = frame[2];
-  if (!method || (method & 7) || method >> 56 || sp < fp + 16) return false;
+  /* A method handle takes the method it calls from the stack: then the return address is where the caller ends. */
+  if (!method || (method & 7) || method >> 56 || sp < fp + 8) return false;
   if (!sw_read(&constant, sizeof(constant), method + jvm->const_method, other)) return false;
   if (!sw_read(&size, sizeof(size), constant + jvm->code_size, other)) return false;
   __u64 start = constant + jvm->bytecode;
-  /* A native method has no bytecode. */
-  if (bytecode ? bytecode - start >= size : size) return false;
+  /* A native method has no bytecode; its frame has none, or where it would be. */
+  if (size ? bytecode - start >= size : bytecode && bytecode != start) return false;
   /* The interpreter keeps the place in a register, and writes it down when it calls. */
   if (walk->first && walk->exact && walk->bytecode - start < size) bytecode = walk->bytecode;
   sw_push(walk, (__u64)SW_TAG_JAVA_INTERPRETED << SW_TAG_SHIFT | method);

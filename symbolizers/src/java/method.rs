@@ -53,15 +53,16 @@ pub fn name(memory: &Memory, layout: &Layout, method: u64, index: Option<u32>) -
     })
 }
 
-/// The index of the bytecode at `address`: None within for 0, as in the frame of a native method. Fails when the address
-/// is not in the bytecode of this method: then another one has its place by now.
+/// The index of the bytecode at `address`: None within for a native method, whose frame has no such address or the one
+/// where bytecode would be. Fails when the address is not of this method: then another one has its place by now.
 pub fn index_of(memory: &Memory, layout: &Layout, method: u64, address: u64) -> Option<Option<u32>> {
-    if address == 0 {
-        return Some(None);
-    }
     let constant = aligned(layout.method.const_method.read(memory, aligned(method)?)?)?;
     let size = layout.method.code_size.read(memory, constant)?;
-    let index = address.checked_sub(constant.checked_add(layout.method.bytecode)?)?;
+    let start = constant.checked_add(layout.method.bytecode)?;
+    if size == 0 {
+        return (address == 0 || address == start).then_some(None);
+    }
+    let index = address.checked_sub(start)?;
     (index < size.min(MAX_BYTECODE)).then_some(Some(index as u32))
 }
 
