@@ -322,7 +322,7 @@ static __always_inline bool sw_java_interpreted(struct sw_walk *walk, const stru
   if (!sw_read(frame, sizeof(frame), fp - 24, other)) return false;
   if (!sw_read(&bytecode, sizeof(bytecode), fp - 8 * (__u64)jvm->bytecode_slot, other)) return false;
   __u64 method = frame[0], sp = frame[2];
-  /* A method handle takes the method it calls from the stack: then the return address is where the caller ends. */
+  /* What a method handle calls may find its caller to end at the return address: the handle took a word. */
   if (!method || (method & 7) || method >> 56 || sp < fp + 8) return false;
   if (!sw_read(&constant, sizeof(constant), method + jvm->const_method, other)) return false;
   if (!sw_read(&size, sizeof(size), constant + jvm->code_size, other)) return false;
