@@ -9,7 +9,7 @@
  */
 #pragma once
 
-#include "jvm.h"
+#include "method.h"
 
 /* Steps back in the segment map: 254 segments of 128 bytes each, so a blob of 1 MB. */
 #define SW_JVM_STEPS 32
@@ -314,8 +314,7 @@ static __always_inline bool sw_java_leaf_stub(const struct sw_jvm *jvm, struct s
 static __always_inline bool sw_java_interpreted(struct sw_walk *walk, const struct sw_jvm *jvm,
                                                 struct task_struct *other) {
   __u64 frame[5]; /* method, …, caller's stack pointer, saved frame pointer, return address */
-  __u64 bytecode = 0, constant = 0;
-  __u16 size = 0;
+  __u64 bytecode = 0, constant = 0, shape = 0;
   if (!walk || !jvm) return false;
   __u64 fp = walk->fp;
   if (fp < walk->sp || (fp & 7)) return false;
@@ -325,14 +324,16 @@ static __always_inline bool sw_java_interpreted(struct sw_walk *walk, const stru
   /* What a method handle calls may find its caller to end at the return address: the handle took a word. */
   if (!method || (method & 7) || method >> 56 || sp < fp + 8) return false;
   if (!sw_read(&constant, sizeof(constant), method + jvm->const_method, other)) return false;
-  if (!sw_read(&size, sizeof(size), constant + jvm->code_size, other)) return false;
+  if (!sw_read(&shape, sizeof(shape), constant + jvm->code_size, other)) return false;
   __u64 start = constant + jvm->bytecode;
+  __u16 size = shape;
   /* A native method has no bytecode; its frame has none, or where it would be. */
   if (size ? bytecode - start >= size : bytecode && bytecode != start) return false;
   /* The interpreter keeps the place in a register, and writes it down when it calls. */
   if (walk->first && walk->exact && walk->bytecode - start < size) bytecode = walk->bytecode;
   sw_push(walk, (__u64)SW_TAG_JAVA_INTERPRETED << SW_TAG_SHIFT | method);
-  sw_push(walk, bytecode);
+  __u64 index = size ? bytecode - start : SW_METHOD_NATIVE;
+  sw_push(walk, sw_method_identity(jvm, constant, shape, other) | index);
   walk->sp = sp;
   walk->fp = frame[3];
   walk->pc = frame[4];

@@ -45,15 +45,21 @@ struct sw_jvm {
   __u16 deopt; /* what return addresses become when a frame's assumptions do not hold any more, … */
   __u16 deopt_mh;
   __u16 original_pc; /* … and where in the frame the one before is kept */
-  /* … of Method and ConstMethod. */
+  /* … of Method and ConstMethod, … */
   __u16 const_method;
-  __u16 bytecode; /* size of ConstMethod: its bytecode follows */
-  __u16 code_size;
+  __u16 bytecode;  /* size of ConstMethod: its bytecode follows */
+  __u16 code_size; /* followed by the indices of name and signature, and the method's number in its class */
+  __u16 constants;
+  /* … of its class's constants, and of the class. */
+  __u16 pool_holder;
+  __u16 pool_entries; /* size of ConstantPool: the constants follow */
+  __u16 class_name;
   __u8 heaps;
   __u8 segment_shift;
   __u8 header; /* bytes in front of a blob */
   __u8 flags;
   __u8 bytecode_slot; /* words below the frame pointer of an interpreted frame */
-  __u8 unused[3];
+  __u8 refcount;      /* of a symbol: 16 bits among its first 64 */
+  __u8 unused[2];
 };
-SW_ASSERT(sizeof(struct sw_jvm) == 160);
+SW_ASSERT(sizeof(struct sw_jvm) == 168);

@@ -50,7 +50,7 @@ enum sw_end {
 #define SW_TAG_SHIFT 60
 enum sw_tag {
   SW_TAG_ADDRESS = 0,          /* a return address; the leaf as SW_USER_EXACT says */
-  SW_TAG_JAVA_INTERPRETED = 1, /* Method*; then the address of the bytecode */
+  SW_TAG_JAVA_INTERPRETED = 1, /* Method*; then bytecode index and identity (method.h) */
   SW_TAG_JAVA_COMPILED = 2,    /* program counter; then what tells the nmethod */
   SW_TAG_EXACT = 4,            /* the very instruction, though not the leaf: a signal interrupted it */
   SW_TAG_V8 = 5,               /* SharedFunctionInfo (JavaScript); then the program counter, or 0 */

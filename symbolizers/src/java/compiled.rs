@@ -2,6 +2,7 @@
 //! Compiled methods: which calls were inlined where. An nmethod has a list of places in its code (PcDesc: offset,
 //! scope), sorted, and scopes as compressed numbers: caller's scope, method, bytecode index.
 
+use super::classes::Classes;
 use super::code_cache::Blob;
 use super::layout::{DebugInfo, Layout, Metadata};
 use super::memory::Memory;
@@ -27,9 +28,15 @@ struct Tables {
 
 /// The methods at `pc`, innermost inlined one first, the compiled one last. `exact`: pc is the very instruction and
 /// not the return address of a call.
-pub fn frames(memory: &Memory, layout: &Layout, blob: &Blob, pc: u64) -> Option<Vec<Named>> {
+pub fn frames(
+    memory: &Memory,
+    layout: &Layout,
+    classes: &Classes,
+    blob: &Blob,
+    pc: u64,
+) -> Option<Vec<Named>> {
     let compiled = layout.nmethod.method.read(memory, blob.address)?;
-    let whole = || Some(vec![method::name(memory, layout, compiled, None)?]);
+    let whole = || Some(vec![method::name(memory, layout, classes, compiled, None)?]);
     // Native wrappers have no scopes.
     if blob.name != "nmethod" {
         return whole();
@@ -45,7 +52,7 @@ pub fn frames(memory: &Memory, layout: &Layout, blob: &Blob, pc: u64) -> Option<
         }
         let (caller, method, index) = read_scope(memory, layout, &tables, scope)?;
         // Index -1: the method is being entered.
-        frames.push(method::name(memory, layout, method, Some(index.max(0) as u32))?);
+        frames.push(method::name(memory, layout, classes, method, Some(index.max(0) as u32))?);
         // Callers were written earlier: no loop.
         if caller >= scope {
             return None;

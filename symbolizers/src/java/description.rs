@@ -7,7 +7,7 @@ use super::layout::{Layout, Place};
 const HEAPS: usize = 4;
 /// Bytes of a blob's header that the unwinder reads.
 const MAX_HEADER: u64 = 384;
-pub const BYTES: usize = 160;
+pub const BYTES: usize = 168;
 
 const FLAG_OFFSETS: u8 = 1; // code and code_end are 32-bit offsets from the blob
 const FLAG_SHORT_COMPLETE: u8 = 2; // frame_complete has 16 bits
@@ -16,6 +16,7 @@ const FLAG_DEOPT_OFFSETS: u8 = 4; // so are the deoptimization handlers
 /// None when something does not fit: then the JVM is not unwound.
 pub fn describe(layout: &Layout) -> Option<[u8; BYTES]> {
     let (code, blob, nmethod, method) = (&layout.code, &layout.blob, &layout.nmethod, &layout.method);
+    let pool = &layout.pool;
     let mut out = Vec::with_capacity(BYTES);
     let mut words = |words: &[u64]| words.iter().for_each(|word| out.extend_from_slice(&word.to_le_bytes()));
     // The start of the process: native/bpf fills it in.
@@ -49,6 +50,10 @@ pub fn describe(layout: &Layout) -> Option<[u8; BYTES]> {
         method.const_method.at,
         method.bytecode,
         method.code_size.at,
+        method.constants.at,
+        pool.holder.at,
+        pool.entries,
+        pool.class_name.at,
     ] {
         if at + 8 > MAX_HEADER {
             return None;
@@ -56,7 +61,9 @@ pub fn describe(layout: &Layout) -> Option<[u8; BYTES]> {
         out.extend_from_slice(&(at as u16).to_le_bytes());
     }
     let header = u8::try_from(code.header).ok()?;
-    out.extend_from_slice(&[code.heaps.len() as u8, code.segment_shift, header, flags, layout.bytecode_slot]);
+    let refcount = u8::try_from(pool.symbol_refcount).ok().filter(|at| at + 2 <= 8)?;
+    let heaps = code.heaps.len() as u8;
+    out.extend_from_slice(&[heaps, code.segment_shift, header, flags, layout.bytecode_slot, refcount]);
     out.resize(BYTES, 0);
     out.try_into().ok()
 }

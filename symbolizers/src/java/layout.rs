@@ -101,6 +101,8 @@ pub struct Method {
     pub code_size: Slot,
     pub name: Slot,
     pub signature: Slot,
+    /// Number of the method in its class.
+    pub number: Slot,
     pub flags: Slot,
     /// Of `flags`: lines follow the bytecode.
     pub has_lines: u64,
@@ -119,6 +121,18 @@ pub struct Pool {
     pub class_name: Slot,
     pub symbol_length: Slot,
     pub symbol_body: u64,
+    /// How many use a symbol: 16 bits.
+    pub symbol_refcount: u64,
+}
+
+/// The JVM's list of class loaders (ClassLoaderData), each with a list of its classes.
+pub struct Loaders {
+    /// Where the head of the list is.
+    pub first: Slot,
+    pub next: Slot,
+    pub classes: Slot,
+    pub next_class: Slot,
+    pub of_class: Slot,
 }
 
 /// Index of the source file's name: in the class (up to JDK 14) or in its constants.
@@ -134,6 +148,8 @@ pub struct Layout {
     pub nmethod: Nmethod,
     pub method: Method,
     pub pool: Pool,
+    /// None in a JVM that does not tell: then classes are not known to be loaded.
+    pub loaders: Option<Loaders>,
     /// Words from the frame pointer down to the bytecode's address in an interpreted frame.
     pub bytecode_slot: u8,
 }
@@ -172,6 +188,7 @@ impl Layout {
                 code_size: slot("ConstMethod::_code_size")?,
                 name: slot("ConstMethod::_name_index")?,
                 signature: slot("ConstMethod::_signature_index")?,
+                number: slot("ConstMethod::_method_idnum")?,
                 flags: structs.any(&["ConstMethod::_flags", "ConstMethod::_flags._flags"])?,
                 has_lines: [
                     "ConstMethod::_has_linenumber_table",
@@ -194,10 +211,23 @@ impl Layout {
                 class_name: slot("Klass::_name")?,
                 symbol_length: slot("Symbol::_length")?,
                 symbol_body: structs.any(&["Symbol::_body", "Symbol::_body[0]"])?.at,
+                // The lower half of 32 bits since JDK 13.
+                symbol_refcount: structs.any(&["Symbol::_refcount", "Symbol::_hash_and_refcount"])?.at,
             },
+            loaders: loaders(structs),
             bytecode_slot: if version < 9 { 7 } else { 8 },
         })
     }
+}
+
+fn loaders(structs: &Structs) -> Option<Loaders> {
+    Some(Loaders {
+        first: structs.slot("ClassLoaderDataGraph::_head")?,
+        next: structs.slot("ClassLoaderData::_next")?,
+        classes: structs.slot("ClassLoaderData::_klasses")?,
+        next_class: structs.slot("Klass::_next_link")?,
+        of_class: structs.slot("Klass::_class_loader_data")?,
+    })
 }
 
 /// 8, 11, 17, …

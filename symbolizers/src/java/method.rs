@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Names of methods: from a `Method*` to class, name, signature, source file and line.
 
+use super::classes::Classes;
 use super::layout::{Layout, SourceFile};
 use super::lines::line_of;
 use super::memory::Memory;
@@ -8,8 +9,6 @@ use super::memory::Memory;
 /// Longest name of a class, a method or a signature that is taken.
 const MAX_NAME: usize = 4096;
 const UTF8: u8 = 1;
-/// Bytecode of one method: the class file format allows no more.
-const MAX_BYTECODE: u64 = 65_535;
 /// Bytes of a line number table: 11 for a pair at the most, but nobody has one for each bytecode.
 const MAX_LINES: u64 = 256 << 10;
 
@@ -24,12 +23,21 @@ pub struct Named {
     pub line: u32,
 }
 
-/// Names `method` at the bytecode of this index; None for what cannot be a method.
-pub fn name(memory: &Memory, layout: &Layout, method: u64, index: Option<u32>) -> Option<Named> {
+/// Names `method` at the bytecode of this index; None for what cannot be a method, or is none any more.
+pub fn name(
+    memory: &Memory,
+    layout: &Layout,
+    classes: &Classes,
+    method: u64,
+    index: Option<u32>,
+) -> Option<Named> {
     let at = &layout.method;
     let constant = aligned(at.const_method.read(memory, aligned(method)?)?)?;
     let pool = aligned(at.constants.read(memory, constant)?)?;
     let class = aligned(layout.pool.holder.read(memory, pool)?)?;
+    if !classes.is_loaded(memory, layout, class)? {
+        return None;
+    }
 
     let method_name = utf8(memory, layout, pool, at.name.read(memory, constant)?)?;
     let signature = utf8(memory, layout, pool, at.signature.read(memory, constant)?)?;
@@ -51,19 +59,6 @@ pub fn name(memory: &Memory, layout: &Layout, method: u64, index: Option<u32>) -
         file,
         line: index.and_then(|index| line(memory, layout, constant, index)).unwrap_or(0),
     })
-}
-
-/// The index of the bytecode at `address`: None within for a native method, whose frame has no such address or the one
-/// where bytecode would be. Fails when the address is not of this method: then another one has its place by now.
-pub fn index_of(memory: &Memory, layout: &Layout, method: u64, address: u64) -> Option<Option<u32>> {
-    let constant = aligned(layout.method.const_method.read(memory, aligned(method)?)?)?;
-    let size = layout.method.code_size.read(memory, constant)?;
-    let start = constant.checked_add(layout.method.bytecode)?;
-    if size == 0 {
-        return (address == 0 || address == start).then_some(None);
-    }
-    let index = address.checked_sub(start)?;
-    (index < size.min(MAX_BYTECODE)).then_some(Some(index as u32))
 }
 
 fn line(memory: &Memory, layout: &Layout, constant: u64, index: u32) -> Option<u32> {
@@ -132,7 +127,7 @@ fn without_address(class: &str) -> &str {
 }
 
 /// Metadata lies at multiples of eight, never at the bottom or in the kernel's half.
-fn aligned(pointer: u64) -> Option<u64> {
+pub fn aligned(pointer: u64) -> Option<u64> {
     (pointer & 7 == 0 && (0x1000..1 << 56).contains(&pointer)).then_some(pointer)
 }
 

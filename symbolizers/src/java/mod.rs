@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Java: names in a HotSpot JVM (8 to 25), read from its memory while it runs. See docs/java.md.
 
+mod classes;
 mod code_cache;
 mod compiled;
 mod description;
+mod identity;
 mod layout;
 mod lines;
 mod memory;
@@ -16,6 +18,7 @@ mod symbols;
 use std::fs::File;
 use std::io;
 
+use classes::Classes;
 use code_cache::Blob;
 use layout::Layout;
 use memory::Memory;
@@ -31,7 +34,7 @@ pub struct Question {
     pub kind: u32,
     /// Interpreted: the `Method*`. Else an address in generated code.
     pub address: u64,
-    /// Interpreted: the address of the bytecode. Compiled: low half, where the blob is in the code cache; high half,
+    /// Interpreted: what tells the method from others, see identity.rs. Compiled: low half, where the blob is in the code cache; high half,
     /// its compile id, all ones for other blobs.
     pub extra: u64,
 }
@@ -45,6 +48,7 @@ pub struct Jvm {
     memory: Memory,
     layout: Layout,
     stubs: Stubs,
+    classes: Classes,
     /// Where the JVM has the head of the list of stubs.
     stub_list: Option<u64>,
 }
@@ -59,7 +63,7 @@ impl Jvm {
         let structs = Structs::read(&memory, address).ok_or(io::ErrorKind::NotFound)?;
         let layout = Layout::read(&memory, &structs).ok_or(io::ErrorKind::NotFound)?;
         memory.forget();
-        Ok(Self { memory, layout, stubs: Stubs::default(), stub_list: address(STUBS) })
+        Ok(Self { memory, layout, stubs: Stubs::default(), classes: Classes::default(), stub_list: address(STUBS) })
     }
 
     /// What the unwinder needs.
@@ -70,9 +74,9 @@ impl Jvm {
 
     pub fn lookup(&mut self, questions: &[Question], answer: &mut Answer) {
         // Pages are read once for all, and once more to see whether they are still the same.
-        self.memory.forget();
+        self.forget();
         let first: Vec<_> = questions.iter().map(|question| self.frames(question)).collect();
-        self.memory.forget();
+        self.forget();
         for (question, before) in questions.iter().zip(first) {
             let after = before.as_ref().and_then(|_| self.frames(question));
             match before {
@@ -80,7 +84,12 @@ impl Jvm {
                 _ => answer.unknown(),
             }
         }
+        self.forget();
+    }
+
+    fn forget(&mut self) {
         self.memory.forget();
+        self.classes = Classes::default();
     }
 
     fn frames(&mut self, question: &Question) -> Option<Vec<Named>> {
@@ -106,9 +115,9 @@ impl Jvm {
         }
     }
 
-    fn interpreted(&self, method: u64, bytecode: u64) -> Option<Vec<Named>> {
-        let index = method::index_of(&self.memory, &self.layout, method, bytecode)?;
-        Some(vec![method::name(&self.memory, &self.layout, method, index)?])
+    fn interpreted(&self, method: u64, identity: u64) -> Option<Vec<Named>> {
+        let index = identity::index_of(&self.memory, &self.layout, method, identity)?;
+        Some(vec![method::name(&self.memory, &self.layout, &self.classes, method, index)?])
     }
 
     fn generated(&mut self, blob: &Blob, address: u64) -> Option<Vec<Named>> {
@@ -116,7 +125,7 @@ impl Jvm {
             return None;
         }
         if blob.compile_id.is_some() {
-            return compiled::frames(&self.memory, &self.layout, blob, address);
+            return compiled::frames(&self.memory, &self.layout, &self.classes, blob, address);
         }
         let stub =
             self.stub_list.and_then(|list| self.stubs.find(&self.memory, &self.layout.code, list, address));
