@@ -318,6 +318,8 @@ static __always_inline bool sw_java_interpreted(struct sw_walk *walk, const stru
   if (!walk || !jvm) return false;
   __u64 fp = walk->fp;
   if (fp < walk->sp || (fp & 7)) return false;
+  /* Of a frame that is still being made, the rest is what an earlier one left there. */
+  if (walk->first && fp - 8 * (__u64)jvm->bytecode_slot < walk->sp) return false;
   if (!sw_read(frame, sizeof(frame), fp - 24, other)) return false;
   if (!sw_read(&bytecode, sizeof(bytecode), fp - 8 * (__u64)jvm->bytecode_slot, other)) return false;
   __u64 method = frame[0], sp = frame[2];

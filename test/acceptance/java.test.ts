@@ -95,7 +95,6 @@ for (const version of ['distribution', '25.0.2.1'])
       if (owner !== undefined) classes.add(owner);
       samples[owner === undefined ? 'unnamed' : 'named'] += values[0]! / profile.period;
     }
-    console.log(version, flags, samples, classes.size, wrong.length, JSON.stringify(profile.comments));
     expect(wrong).toEqual([]);
     expect(samples.named + samples.unnamed).toBeGreaterThan(1000);
     expect(samples.named).toBeGreaterThan(0.3 * samples.unnamed);

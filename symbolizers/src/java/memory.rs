@@ -2,34 +2,44 @@
 //! The memory of another process, through a descriptor of `/proc/PID/mem` that the agent opened. The process runs on
 //! while it is read, and may write whatever it likes: every read can fail, and nothing read is trusted.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
 const PAGE: u64 = 4096;
 
-/// Pages that one question may read: 64 MiB.
+/// Pages that are read between two calls of `forget`: 64 MiB.
 const MAX_PAGES: usize = 16_384;
+/// Bytes that are looked at in that time, the same ones again and again too, and what a read costs by itself in as many
+/// bytes: structures that lead in circles, or are all in one page, take no longer than others.
+const MAX_WORK: u64 = 128 << 20;
+const EACH_READ: u64 = 64;
 
 /// Reads go through pages that are kept until `forget`, so one question sees each page at one moment.
 pub struct Memory {
     file: File,
     pages: RefCell<HashMap<u64, Option<Box<[u8; PAGE as usize]>>>>,
+    work: Cell<u64>,
 }
 
 impl Memory {
     pub fn new(file: File) -> Self {
-        Self { file, pages: RefCell::default() }
+        Self { file, pages: RefCell::default(), work: Cell::new(0) }
     }
 
     /// The next reads see the memory as it is then.
     pub fn forget(&self) {
         self.pages.borrow_mut().clear();
+        self.work.set(0);
     }
 
     /// Fills `into` whole, or gives None.
     pub fn read(&self, address: u64, into: &mut [u8]) -> Option<()> {
+        self.work.set(self.work.get() + into.len() as u64 + EACH_READ);
+        if self.work.get() > MAX_WORK {
+            return None;
+        }
         let mut at = 0;
         while at < into.len() {
             let from = address.checked_add(at as u64)?;
