@@ -271,6 +271,13 @@ static __always_inline bool sw_java_sized(const struct sw_jvm *jvm, struct sw_ja
   return true;
 }
 
+/* Whether an interpreted frame is just being made, at the frame pointer: the rest of it is not pushed yet. */
+static __always_inline bool sw_java_entering(const struct sw_jvm *jvm, const struct sw_walk *walk) {
+  if (!walk->first || !walk->exact || walk->pc < jvm->interpreter || walk->pc >= jvm->interpreter_end)
+    return false;
+  return walk->fp >= walk->sp && walk->fp - walk->sp < 8 * (__u64)jvm->bytecode_slot;
+}
+
 /*
  * The frame of a stub that was interrupted. Stubs do with the stack what they like: the return address is the
  * word that follows a call of this very stub. Where the frame pointer says, else on top, else further up; and
@@ -283,7 +290,7 @@ static __always_inline bool sw_java_leaf_stub(const struct sw_jvm *jvm, struct s
   __u64 sp = walk->sp, fp = walk->fp;
   bool framed = fp >= sp && fp - sp < SW_JVM_MAX_FRAME && !(fp & 7);
   int by_fp = framed ? sw_java_call(jvm, java, fp + 8, other) : SW_CALL_NONE;
-  if (by_fp == SW_CALL_HERE) {
+  if (by_fp == SW_CALL_HERE || (by_fp && sw_java_entering(jvm, walk))) {
     *frame = (struct sw_java_frame){.cfa = fp + 16, .saved_fp = fp};
     return true;
   }
@@ -318,8 +325,8 @@ static __always_inline bool sw_java_interpreted(struct sw_walk *walk, const stru
   if (!walk || !jvm) return false;
   __u64 fp = walk->fp;
   if (fp < walk->sp || (fp & 7)) return false;
-  /* Of a frame that is still being made, the rest is what an earlier one left there. */
-  if (walk->first && fp - 8 * (__u64)jvm->bytecode_slot < walk->sp) return false;
+  /* What is not pushed yet is what an earlier frame left there. */
+  if (sw_java_entering(jvm, walk)) return false;
   if (!sw_read(frame, sizeof(frame), fp - 24, other)) return false;
   if (!sw_read(&bytecode, sizeof(bytecode), fp - 8 * (__u64)jvm->bytecode_slot, other)) return false;
   __u64 method = frame[0], sp = frame[2];
@@ -384,6 +391,10 @@ static __always_inline bool sw_java_generated(struct sw_walk *walk, const struct
   }
   __u64 to = 0;
   if (!found || !sw_read(&to, sizeof(to), frame->cfa - 8, other)) return false;
+  __u64 sender = walk->bytecode;
+  /* It is the first that is pushed; then the register gets another use. */
+  if (sw_java_entering(jvm, walk) && sp <= fp - 8 && !sw_read(&sender, sizeof(sender), fp - 8, other))
+    return false;
   if (frame->saved_fp && !sw_read(&fp, sizeof(fp), frame->saved_fp, other)) return false;
   sw_push(walk, (__u64)SW_TAG_JAVA_COMPILED << SW_TAG_SHIFT | pc);
   sw_push(walk, blob->id << 32 | (__u32)(blob->start - jvm->low));
@@ -392,9 +403,9 @@ static __always_inline bool sw_java_generated(struct sw_walk *walk, const struct
   walk->fp = fp;
   /* At the entry of an interpreted method its parameters are on top, and the caller's stack pointer is kept.
    */
-  if (walk->first && pc >= jvm->interpreter && pc < jvm->interpreter_end && walk->bytecode > walk->sp &&
-      walk->bytecode - walk->sp < SW_JVM_MAX_FRAME)
-    walk->sp = walk->bytecode;
+  if (walk->first && pc >= jvm->interpreter && pc < jvm->interpreter_end && sender > walk->sp &&
+      sender - walk->sp < SW_JVM_MAX_FRAME)
+    walk->sp = sender;
   return true;
 }
 
