@@ -40,13 +40,26 @@ beforeAll(() => {
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** What the frames, leaf first, say that cannot be: '' if nothing. */
-function contradiction(frames: Frame[]): string {
+const MADE = /^Gen(\d+)\.(applyAsInt|a|b|c)(\d*)$/;
+
+/** What a frame says that cannot be: '' if nothing. */
+function contradiction({ name, file, line }: Frame): string {
+  const [, owner, method, own] = MADE.exec(name) ?? [];
+  if (owner === undefined || method === undefined) return '';
+  if (own !== (method === 'applyAsInt' ? '' : owner)) return `method ${own} of class ${owner}`;
+  if (file !== `Gen${owner}.java`) return `class ${owner} in ${file}`;
+  // 0: not known, as behind the last call in compiled code.
+  const moved = MOVED[Number(owner) % MOVED.length]!;
+  return line === 0 || LINES[method]!.includes(line - moved) ? '' : `line ${line} in ${name}`;
+}
+
+/** Which frames, leaf first, do not fit together: '' if all do. */
+function misfit(frames: Frame[]): string {
   let number = '';
   /** Of the frame before, which the next one must have called; '' if it has no name. */
   let callee = '';
-  for (const { name, file, line } of frames) {
-    const [, owner, method, own] = /^Gen(\d+)\.(applyAsInt|a|b|c)(\d*)$/.exec(name) ?? [];
+  for (const { name } of frames) {
+    const [, owner, method] = MADE.exec(name) ?? [];
     if (owner === undefined || method === undefined) {
       if (callee !== '' && callee !== 'applyAsInt' && name !== '') return `${name} called ${callee}`;
       callee = '';
@@ -54,12 +67,7 @@ function contradiction(frames: Frame[]): string {
     }
     if (number !== '' && owner !== number) return `class ${owner} in a stack of ${number}`;
     number = owner;
-    if (own !== (method === 'applyAsInt' ? '' : owner)) return `method ${own} of class ${owner}`;
-    if (file !== `Gen${owner}.java`) return `class ${owner} in ${file}`;
     if (callee !== '' && callee !== CALLS[method]) return `${method} called ${callee}`;
-    // 0: not known, as behind the last call in compiled code.
-    const moved = MOVED[Number(owner) % MOVED.length]!;
-    if (line !== 0 && !LINES[method]!.includes(line - moved)) return `line ${line} in ${name}`;
     callee = method;
   }
   return '';
@@ -87,16 +95,21 @@ for (const version of ['distribution', '25.0.2.1'])
     const samples = { named: 0, unnamed: 0 };
     const classes = new Set<string>();
     const wrong: string[] = [];
+    const broken: string[] = [];
     for (const { frames, values } of profile.samples) {
       if (!frames.some(frame => frame.name === 'Reloads.run')) continue;
-      const found = contradiction(frames);
-      if (found !== '') wrong.push(`${found}: ${frames.map(frame => frame.name).join(' < ')}`);
+      wrong.push(...frames.map(contradiction).filter(found => found !== ''));
+      const misfits = misfit(frames);
+      if (misfits !== '') broken.push(`${misfits}: ${frames.map(frame => frame.name).join(' < ')}`);
       const owner = frames.map(frame => /^Gen\d+/.exec(frame.name)?.[0]).find(name => name !== undefined);
       if (owner !== undefined) classes.add(owner);
       samples[owner === undefined ? 'unnamed' : 'named'] += values[0]! / profile.period;
     }
     expect(wrong).toEqual([]);
     expect(samples.named + samples.unnamed).toBeGreaterThan(1000);
+    // A stub that was interrupted while it takes a frame of compiled code apart can be followed to another frame.
+    const most = flags.includes('-Xint') ? 0 : 0.002 * (samples.named + samples.unnamed);
+    expect(broken.length, broken.join('\n')).toBeLessThanOrEqual(most);
     expect(samples.named).toBeGreaterThan(0.3 * samples.unnamed);
     expect(classes.size).toBeGreaterThan(30);
     // What has gone, and is not mistaken for what came.

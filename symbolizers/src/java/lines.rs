@@ -5,14 +5,18 @@
 use super::numbers::{Encoding, Numbers};
 
 /// The line of the bytecode at `index`: that of the last pair that does not begin after it, as javac may give the
-/// pairs in any order. 0 when the table does not tell.
-pub fn line_of(table: &[u8], encoding: Encoding, index: u32) -> u32 {
+/// pairs in any order. 0 when the table does not tell. And whether the table ended within `table`.
+pub fn line_of(table: &[u8], encoding: Encoding, index: u32) -> (u32, bool) {
     let mut numbers = Numbers::new(table, encoding);
     let (mut at, mut line) = (0i32, 0i32);
     let mut best: Option<(i32, i32)> = None;
+    let mut ended = false;
     while let Some(byte) = numbers.byte() {
         match byte {
-            0 => break,
+            0 => {
+                ended = true;
+                break;
+            }
             0xff => match (numbers.signed(), numbers.signed()) {
                 (Some(by), Some(lines)) => {
                     at = at.wrapping_add(by);
@@ -29,12 +33,16 @@ pub fn line_of(table: &[u8], encoding: Encoding, index: u32) -> u32 {
             best = Some((at, line));
         }
     }
-    best.map_or(0, |(_, line)| u32::try_from(line).unwrap_or(0))
+    (best.map_or(0, |(_, line)| u32::try_from(line).unwrap_or(0)), ended)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{line_of, Encoding};
+    use super::Encoding;
+
+    fn line_of(table: &[u8], encoding: Encoding, index: u32) -> u32 {
+        super::line_of(table, encoding, index).0
+    }
 
     const OLD: Encoding = Encoding { excluded: 0 };
     const NEW: Encoding = Encoding { excluded: 1 };

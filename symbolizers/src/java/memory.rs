@@ -13,8 +13,8 @@ const PAGE: u64 = 4096;
 const MAX_PAGES: usize = 16_384;
 /// Bytes that are looked at in that time, the same ones again and again too, and what a read costs by itself in as many
 /// bytes: structures that lead in circles, or are all in one page, take no longer than others.
-const MAX_WORK: u64 = 128 << 20;
-const EACH_READ: u64 = 64;
+const MAX_WORK: u64 = 64 << 20;
+const EACH_READ: u64 = 32;
 
 /// Reads go through pages that are kept until `forget`, so one question sees each page at one moment.
 pub struct Memory {

@@ -11,6 +11,8 @@ const MAX_NAME: usize = 4096;
 const UTF8: u8 = 1;
 /// Bytes of a line number table: 11 for a pair at the most, but nobody has one for each bytecode.
 const MAX_LINES: u64 = 256 << 10;
+/// What most methods need of that.
+const FIRST_LINES: u64 = 256;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Named {
@@ -73,8 +75,16 @@ fn line(memory: &Memory, layout: &Layout, constant: u64, index: u32) -> Option<u
     // The table is somewhere in what follows the bytecode, and ends itself.
     let start = constant.checked_add(at.bytecode)?.checked_add(size)?;
     let end = constant.checked_add(at.words.read(memory, constant)?.checked_mul(8)?)?;
-    let length = end.checked_sub(start)?.min(MAX_LINES);
-    Some(line_of(&memory.bytes(start, length as usize)?, layout.encoding, index))
+    let most = end.checked_sub(start)?.min(MAX_LINES);
+    // What follows it belongs to something else.
+    let mut length = most.min(FIRST_LINES);
+    loop {
+        let (line, ended) = line_of(&memory.bytes(start, length as usize)?, layout.encoding, index);
+        if ended || length == most {
+            return Some(line);
+        }
+        length = most.min(length * 16);
+    }
 }
 
 /// The Utf8 constant at `index`.
