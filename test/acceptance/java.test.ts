@@ -17,7 +17,12 @@ const MOVED = [0, 100];
 const lines = readFileSync(sourcePath('java/Gen000000.java'), 'utf8').split('\n');
 const linesOf = (method: string): number[] =>
   lines.flatMap((line, index) => (line.endsWith(`// of ${method}`) ? [index + 1] : []));
-const LINES: Record<string, number[]> = { applyAsInt: [9], a: linesOf('a'), b: linesOf('b'), c: linesOf('c') };
+const LINES: Record<string, number[]> = {
+  applyAsInt: [9],
+  a: linesOf('a'),
+  b: linesOf('b'),
+  c: linesOf('c'),
+};
 /** Whom a method calls. */
 const CALLS: Record<string, string> = { applyAsInt: 'a', a: 'b', b: 'c', c: '' };
 

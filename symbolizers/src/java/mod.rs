@@ -63,7 +63,13 @@ impl Jvm {
         let structs = Structs::read(&memory, address).ok_or(io::ErrorKind::NotFound)?;
         let layout = Layout::read(&memory, &structs).ok_or(io::ErrorKind::NotFound)?;
         memory.forget();
-        Ok(Self { memory, layout, stubs: Stubs::default(), classes: Classes::default(), stub_list: address(STUBS) })
+        Ok(Self {
+            memory,
+            layout,
+            stubs: Stubs::default(),
+            classes: Classes::default(),
+            stub_list: address(STUBS),
+        })
     }
 
     /// What the unwinder needs.

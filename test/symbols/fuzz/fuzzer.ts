@@ -112,7 +112,7 @@ export class Fuzzer {
           name,
           kind: kindOf(name),
           content,
-          regions: regionsOf(content),
+          regions: regionsOf(content, addresses),
           path,
           descriptor,
           addresses,

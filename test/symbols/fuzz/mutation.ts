@@ -43,8 +43,33 @@ export class Random {
   }
 }
 
+/**
+ * Tables within Go's .gopclntab, and what they say of the functions that are asked about (file offsets; `text` is that
+ * of .text): they are a small part of it.
+ */
+function goRegions(content: Buffer, tables: Region, text: number, addresses: number[]): Region[] {
+  const word = (index: number): number => Number(content.readBigUInt64LE(tables.start + 8 + 8 * index));
+  const [names, units, files, steps, functions] = [3, 4, 5, 6, 7].map(index => tables.start + word(index));
+  const bounds = [names!, units!, files!, steps!, functions!, tables.start + tables.size];
+  const regions = ['names', 'units', 'files', 'steps', 'functions'].map((name, i) => ({
+    name: `.gopclntab ${name}`,
+    start: bounds[i]!,
+    size: bounds[i + 1]! - bounds[i]!,
+  }));
+  regions.push({ name: '.gopclntab header', start: tables.start, size: 72 });
+  for (const address of addresses) {
+    // Entries: where a function begins in the text, and where its record is.
+    let entry = functions!;
+    while (content.readUInt32LE(entry + 8) <= address - text) entry += 8;
+    const record = functions! + content.readUInt32LE(entry + 4);
+    regions.push({ name: 'function', start: record, size: 80 });
+    regions.push({ name: 'stack depth', start: steps! + content.readUInt32LE(record + 16), size: 24 });
+  }
+  return regions;
+}
+
 /** Headers and sections of an ELF file; else the whole. */
-export function regionsOf(content: Buffer): Region[] {
+export function regionsOf(content: Buffer, addresses: number[]): Region[] {
   const whole = { name: 'anywhere', start: 0, size: content.length };
   if (content.readUInt32BE(0) !== 0x7f454c46) return [whole];
   const regions = [whole, { name: 'file header', start: 16, size: 48 }];
@@ -53,13 +78,20 @@ export function regionsOf(content: Buffer): Region[] {
   const [start, count] = [Number(content.readBigUInt64LE(0x28)), content.readUInt16LE(0x3c)];
   if (count === 0) return regions;
   regions.push({ name: 'section headers', start, size: count * 64 });
+  let text = 0;
   const names = Number(content.readBigUInt64LE(start + content.readUInt16LE(0x3e) * 64 + 24));
   for (let header = start; header < start + count * 64; header += 64) {
     const name = names + content.readUInt32LE(header);
     const [offset, size] = [24, 32].map(at => Number(content.readBigUInt64LE(header + at)));
     const inFile = content.readUInt32LE(header + 4) !== 8 && size! > 0;
-    const text = content.toString('latin1', name, content.indexOf(0, name));
-    if (inFile && text !== '.text') regions.push({ name: text, start: offset!, size: size! });
+    const section = {
+      name: content.toString('latin1', name, content.indexOf(0, name)),
+      start: offset!,
+      size: size!,
+    };
+    if (section.name === '.text') text = section.start;
+    else if (inFile) regions.push(section);
+    if (section.name === '.gopclntab') regions.push(...goRegions(content, section, text, addresses));
   }
   return regions;
 }
