@@ -37,7 +37,9 @@ const round = (number, digits = 0) => Number(number.toFixed(digits));
 
 /** As many processes as CPUs: then hardly anything else is sampled. */
 function startBusy(command) {
-  const children = cpus().map(() => spawn(command[0], command.slice(1), { stdio: ['ignore', 'ignore', 'inherit'] }));
+  const children = cpus().map(() =>
+    spawn(command[0], command.slice(1), { stdio: ['ignore', 'ignore', 'inherit'] }),
+  );
   return {
     pids: new Set(children.map(({ pid }) => pid)),
     async stop() {
@@ -50,7 +52,13 @@ function startBusy(command) {
 
 /** The profiler in this process, with tables and runtimes followed as the agent does. */
 function follow(symbols, unwinds, hz) {
-  const profiler = new Profiler({ objects, scope: { kind: 'host' }, cgroupHierarchy: 'v2', onCpu: { hz }, unwinds });
+  const profiler = new Profiler({
+    objects,
+    scope: { kind: 'host' },
+    cgroupHierarchy: 'v2',
+    onCpu: { hz },
+    unwinds,
+  });
   const tables = new UnwindTables(profiler, symbols);
   const runtimes = new Runtimes(profiler, symbols);
   const timer = setInterval(() => {
@@ -98,7 +106,11 @@ async function own(symbols, unwinds, pids) {
       costs.push(Number(after.runNs - before.runNs) / Number(after.runCount - before.runCount));
       stacks = stacksOf(await profiler.drain(), pids);
     }
-    return { nsPerSample: round(median(costs)), frames: round(stacks.frames, 1), whole: round(stacks.whole, 1) };
+    return {
+      nsPerSample: round(median(costs)),
+      frames: round(stacks.frames, 1),
+      whole: round(stacks.whole, 1),
+    };
   } finally {
     close();
   }
@@ -118,7 +130,9 @@ async function otel() {
       const programs = Object.values(bpfBetween(before, bpfRuns(subject.pid, earlier))).filter(
         ({ type }) => type === 'perf_event',
       );
-      const [ns, count] = ['ns', 'count'].map(field => programs.reduce((sum, program) => sum + program[field], 0));
+      const [ns, count] = ['ns', 'count'].map(field =>
+        programs.reduce((sum, program) => sum + program[field], 0),
+      );
       costs.push(ns / count);
     }
     return { nsPerSample: round(median(costs)) };
@@ -173,7 +187,13 @@ async function crowd(symbols, peer) {
     }
     const alive = crowd.alive();
     if (alive !== PROCESSES) throw new Error(`${PROCESSES - alive} of the ${PROCESSES} processes ended`);
-    return { processes: PROCESSES, programs: crowd.programs, executableBytes: crowd.executableBytes, stackwell, otel: other };
+    return {
+      processes: PROCESSES,
+      programs: crowd.programs,
+      executableBytes: crowd.executableBytes,
+      stackwell,
+      otel: other,
+    };
   } finally {
     await crowd.stop();
   }
@@ -187,7 +207,13 @@ let result;
 try {
   writeFileSync(STATS, '1');
   result = {
-    machine: { date: new Date().toISOString(), kernel: release(), cpu: cpus()[0].model, cpus: cpus().length, load: loadavg().map(load => round(load, 2)) },
+    machine: {
+      date: new Date().toISOString(),
+      kernel: release(),
+      cpu: cpus()[0].model,
+      cpus: cpus().length,
+      load: loadavg().map(load => round(load, 2)),
+    },
     hz: HZ,
     kinds: await kinds(symbols, missing === null),
     memory: await crowd(symbols, missing === null),
@@ -200,7 +226,9 @@ if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(result
 
 const us = ns => (ns / 1000).toFixed(1);
 const mib = bytes => (bytes / 2 ** 20).toFixed(1);
-console.log('| kind of stack | frames | to the root, % | µs a sample | by frame pointers only | OpenTelemetry |');
+console.log(
+  '| kind of stack | frames | to the root, % | µs a sample | by frame pointers only | OpenTelemetry |',
+);
 console.log('| --- | ---: | ---: | ---: | ---: | ---: |');
 for (const { kind, stackwell, framePointers, otel: other } of result.kinds)
   console.log(

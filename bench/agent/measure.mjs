@@ -74,7 +74,9 @@ function heldBy(pid, field) {
 /** Kernel memory of the maps that the tree holds, as the kernel counts it. */
 export function mapBytes(root) {
   const held = new Set(tree(root).flatMap(pid => heldBy(pid, 'map_id')));
-  const maps = JSON.parse(execFileSync('bpftool', ['-j', 'map', 'show'], { encoding: 'utf8', maxBuffer: 1 << 26 }));
+  const maps = JSON.parse(
+    execFileSync('bpftool', ['-j', 'map', 'show'], { encoding: 'utf8', maxBuffer: 1 << 26 }),
+  );
   return maps.reduce((sum, { id, bytes_memlock = 0 }) => sum + (held.has(id) ? Number(bytes_memlock) : 0), 0);
 }
 

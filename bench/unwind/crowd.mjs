@@ -14,7 +14,12 @@ const PROGRAMS = {
   '/usr/bin/python3': ['-c', 'import time\nwhile True:\n  sum(i * i for i in range(20000)); time.sleep(0.2)'],
   '/usr/bin/perl': ['-e', 'while (1) { $x += sqrt($_) for 1..20000; select(undef, undef, undef, 0.2) }'],
   '/bin/bash': ['-c', 'while :; do for ((i = 0; i < 2000; i++)); do :; done; read -t 0.2 <> <(:) || :; done'],
-  '/usr/bin/gdb': ['-q', '-batch', '-ex', 'python\nimport time\nwhile True:\n  sum(i * i for i in range(20000)); time.sleep(0.2)'],
+  '/usr/bin/gdb': [
+    '-q',
+    '-batch',
+    '-ex',
+    'python\nimport time\nwhile True:\n  sum(i * i for i in range(20000)); time.sleep(0.2)',
+  ],
 };
 
 /** A copy that nobody shares. Its build ID is its number, so that it is the same file in each run. */

@@ -13,7 +13,8 @@ const each = (levels, text) =>
   Array.from({ length: levels * WIDTH }, (_, i) => text(Math.floor(i / WIDTH), i % WIDTH)).join('\n');
 const row = (name, level) =>
   Array.from({ length: WIDTH }, (_, wide) => `${name}_${level}_${wide}`).join(', ');
-const rows = (name, levels) => Array.from({ length: levels }, (_, level) => `{${row(name, level)}}`).join(',\n');
+const rows = (name, levels) =>
+  Array.from({ length: levels }, (_, level) => `{${row(name, level)}}`).join(',\n');
 
 /** The next random number: the same generator everywhere, in 32 bits. */
 const C = levels => `typedef unsigned (*level)(unsigned);
@@ -80,12 +81,14 @@ function at(name) {
   return file => path.join(made, file);
 }
 
-const c = (levels, ...flags) => name => {
-  const file = at(name);
-  writeFileSync(file('deep.c'), C(levels));
-  run('gcc', ['-O2', ...flags, '-fno-optimize-sibling-calls', '-o', file('deep'), file('deep.c')]);
-  return [file('deep')];
-};
+const c =
+  (levels, ...flags) =>
+  name => {
+    const file = at(name);
+    writeFileSync(file('deep.c'), C(levels));
+    run('gcc', ['-O2', ...flags, '-fno-optimize-sibling-calls', '-o', file('deep'), file('deep.c')]);
+    return [file('deep')];
+  };
 
 const go = levels => name => {
   const file = at(name);
@@ -98,12 +101,14 @@ const go = levels => name => {
   return [file('deep')];
 };
 
-const java = (levels, ...flags) => name => {
-  const file = at(name);
-  writeFileSync(file('Deep.java'), JAVA(levels));
-  run('javac', ['-d', file('.'), file('Deep.java')]);
-  return ['java', '-XX:+UseSerialGC', '-Xmx64m', ...flags, '-cp', file('.'), 'Deep'];
-};
+const java =
+  (levels, ...flags) =>
+  name => {
+    const file = at(name);
+    writeFileSync(file('Deep.java'), JAVA(levels));
+    run('javac', ['-d', file('.'), file('Deep.java')]);
+    return ['java', '-XX:+UseSerialGC', '-Xmx64m', ...flags, '-cp', file('.'), 'Deep'];
+  };
 
 const script = (language, interpreter, ending, levels) => name => {
   const file = at(name);

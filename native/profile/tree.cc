@@ -12,7 +12,8 @@ namespace {
 
 constexpr uint32_t kRoot = 0;
 
-/// Stacks that differ in addresses only are one path, and may cancel out: without a value on or above it, a node goes.
+/// Stacks that differ in addresses only are one path, and may cancel out: without a value on or above it, a
+/// node goes.
 void DropEmpty(Tree& tree) {
   std::vector<bool> kept(tree.size());
   kept[kRoot] = true;
