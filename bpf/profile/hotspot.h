@@ -371,7 +371,9 @@ static __always_inline bool sw_java_generated(struct sw_walk *walk, const struct
     else
       pc = sw_java_original(jvm, blob, pc, sp, other);
   } else if (walk->exact) {
-    found = sw_java_leaf_stub(jvm, walk, other);
+    /* A task sleeps in a stub only while a page is fetched: not worth what the search costs the verifier. */
+    if (other) return false;
+    found = sw_java_leaf_stub(jvm, walk, 0);
   }
   if (!found) found = sw_java_sized(jvm, java, sp, other);
   if (!found && !blob->compiled && !blob->frame_bytes && fp >= sp && fp - sp < SW_JVM_MAX_FRAME) {

@@ -78,8 +78,16 @@ static __always_inline __u64 sw_mix(__u64 hash, __u64 word) {
   return (hash ^ word) * m;
 }
 
-/* Not inlined: the verifier then walks the loop once for each call, and callers keep their registers. */
-static __noinline __u64 sw_hash(const struct sw_stack *stack) {
+/* Global functions take pointers since 5.12, and the verifier walks through one once; through others once for each
+ * call. */
+#ifdef SW_KERNEL_5_8
+#define SW_WALKED_ONCE static __noinline
+#else
+#define SW_WALKED_ONCE __noinline
+#endif
+
+SW_WALKED_ONCE __u64 sw_hash(const struct sw_stack *stack) {
+  if (!stack) return 1;
   __u32 kernel = stack->head.kernel_frames, user = stack->head.user_frames;
   __u32 n = kernel + user;
   __u64 hash = sw_mix(stack->head.flags | stack->head.end << 8, ((__u64)kernel << 32) | user);
