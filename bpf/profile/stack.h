@@ -78,7 +78,7 @@ static __always_inline __u64 sw_mix(__u64 hash, __u64 word) {
   return (hash ^ word) * m;
 }
 
-/* Global functions take pointers since 5.12, and the verifier walks through one once; through others once for each
+/* Global functions take pointers since 5.12. The verifier goes through one once, through others once for each
  * call. */
 #ifdef SW_KERNEL_5_8
 #define SW_WALKED_ONCE static __noinline
