@@ -4,7 +4,6 @@
 // the perf event ran for each sample (the kernel's own statistics of BPF programs), beside frame pointers only, and beside
 // the OpenTelemetry profiler where it is built. Then kernel memory with 200 processes that share no executable.
 // Needs root. Prints a table.
-import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, release } from 'node:os';
 import path from 'node:path';
@@ -14,6 +13,7 @@ import { parseArgs } from 'node:util';
 import { Profiler } from '#native/bpf';
 import { bpfBetween, bpfIds, bpfRuns, mapBytes } from './agent/measure.mjs';
 import { PROFILERS } from './agent/profilers.mjs';
+import { startChild, stopChildren } from './unwind/children.mjs';
 import { PROCESSES, startCrowd } from './unwind/crowd.mjs';
 import { KINDS } from './unwind/programs.mjs';
 
@@ -27,28 +27,16 @@ const { STACK_ENDS } = await import(path.join(compiled, '../../profile/types.js'
 const objects = fileURLToPath(new URL('../build/bpf', import.meta.url));
 const STATS = '/proc/sys/kernel/bpf_stats_enabled';
 const HZ = 997;
-const WARM_MS = 6000;
-const TURN_MS = 4000;
+const WARM_MS = 4000;
+const TURN_MS = 3000;
 const TURNS = 3;
-const OTEL_WARM_MS = 12_000;
+const OTEL_WARM_MS = 8000;
 
 const median = numbers => numbers.toSorted((a, b) => a - b)[numbers.length >> 1];
 const round = (number, digits = 0) => Number(number.toFixed(digits));
 
 /** As many processes as CPUs: then hardly anything else is sampled. */
-function startBusy(command) {
-  const children = cpus().map(() =>
-    spawn(command[0], command.slice(1), { stdio: ['ignore', 'ignore', 'inherit'] }),
-  );
-  return {
-    pids: new Set(children.map(({ pid }) => pid)),
-    async stop() {
-      const ended = children.map(child => new Promise(resolve => child.once('exit', resolve)));
-      for (const child of children) child.kill('SIGKILL');
-      await Promise.all(ended);
-    },
-  };
-}
+const startBusy = ([command, ...args]) => cpus().map(() => startChild(command, args));
 
 /** The profiler in this process, with tables and runtimes followed as the agent does. */
 function follow(symbols, unwinds, hz) {
@@ -116,23 +104,29 @@ async function own(symbols, unwinds, pids) {
   }
 }
 
+/** Run time and count of its programs at the perf event: what they call on from there counts for them. */
+function atEvent(runs) {
+  const programs = Object.values(runs).filter(({ type }) => type === 'perf_event');
+  const sum = field => programs.reduce((all, program) => all + program[field], 0);
+  return { ns: sum('ns'), count: sum('count') };
+}
+
 async function otel() {
   const earlier = bpfIds();
   const subject = await PROFILERS.otel.start(HZ);
   try {
+    // On CPUs that are all taken it needs a while to start, and then to read the programs that run.
+    for (let waited = 0; atEvent(bpfRuns(subject.pid, earlier)).count === 0; waited++) {
+      if (waited === 60) throw new Error('the OpenTelemetry profiler took no sample in a minute');
+      await sleep(1000);
+      subject.check();
+    }
     await sleep(OTEL_WARM_MS);
-    subject.check();
     const costs = [];
     for (let turn = 0; turn < TURNS; turn++) {
       const before = bpfRuns(subject.pid, earlier);
       await sleep(TURN_MS);
-      // What it calls on from there counts for the one at the event.
-      const programs = Object.values(bpfBetween(before, bpfRuns(subject.pid, earlier))).filter(
-        ({ type }) => type === 'perf_event',
-      );
-      const [ns, count] = ['ns', 'count'].map(field =>
-        programs.reduce((sum, program) => sum + program[field], 0),
-      );
+      const { ns, count } = atEvent(bpfBetween(before, bpfRuns(subject.pid, earlier)));
       costs.push(ns / count);
     }
     return { nsPerSample: round(median(costs)) };
@@ -146,12 +140,13 @@ async function kinds(symbols, peer) {
   for (const [kind, build] of Object.entries(KINDS)) {
     const busy = startBusy(build(kind));
     try {
-      const stackwell = await own(symbols, true, busy.pids);
-      const framePointers = await own(symbols, false, busy.pids);
+      const pids = new Set(busy.map(({ pid }) => pid));
+      const stackwell = await own(symbols, true, pids);
+      const framePointers = await own(symbols, false, pids);
       results.push({ kind, stackwell, framePointers, otel: peer ? await otel() : null });
       console.error(JSON.stringify(results.at(-1)));
     } finally {
-      await busy.stop();
+      await stopChildren(busy);
     }
   }
   return results;

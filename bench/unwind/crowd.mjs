@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // 200 processes of which no two share their executable: copies of what is installed, each with a build ID of its own, all
 // of them busy now and then. The worst case for tables that are shared by file.
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isAlive, startChild, stopChildren } from './children.mjs';
 
 const folder = fileURLToPath(new URL('../../build/bench/crowd', import.meta.url));
 export const PROCESSES = 200;
@@ -48,17 +49,15 @@ export function startCrowd() {
     const program = programs[number % programs.length];
     const copy = copyOf(program, number);
     bytes += readFileSync(copy).length;
-    children.push(spawn(copy, PROGRAMS[program], { stdio: ['ignore', 'ignore', 'inherit'], argv0: program }));
+    children.push(startChild(copy, PROGRAMS[program], { argv0: program }));
   }
   return {
     programs: programs.map(program => path.basename(program)),
     executableBytes: bytes,
+    alive: () => children.filter(isAlive).length,
     async stop() {
-      const ended = children.map(child => new Promise(resolve => child.once('exit', resolve)));
-      for (const child of children) child.kill('SIGKILL');
-      await Promise.all(ended);
+      await stopChildren(children);
       rmSync(folder, { recursive: true, force: true });
     },
-    alive: () => children.filter(child => child.exitCode === null && child.signalCode === null).length,
   };
 }
