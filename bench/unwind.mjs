@@ -11,7 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Profiler } from '#native/bpf';
-import { bpfBetween, bpfIds, bpfRuns, mapBytes } from './agent/measure.mjs';
+import { bpfBetween, bpfIds, bpfRuns, mapBytes, mapIds } from './agent/measure.mjs';
 import { PROFILERS } from './agent/profilers.mjs';
 import { startChild, stopChildren } from './unwind/children.mjs';
 import { PROCESSES, startCrowd } from './unwind/crowd.mjs';
@@ -27,7 +27,7 @@ const { STACK_ENDS } = await import(path.join(compiled, '../../profile/types.js'
 const objects = fileURLToPath(new URL('../build/bpf', import.meta.url));
 const STATS = '/proc/sys/kernel/bpf_stats_enabled';
 const HZ = 997;
-const WARM_MS = 4000;
+const WARM_MS = 6000;
 const TURN_MS = 3000;
 const TURNS = 3;
 const OTEL_WARM_MS = 8000;
@@ -157,6 +157,7 @@ async function crowd(symbols, peer) {
   const crowd = startCrowd();
   try {
     await sleep(5000);
+    const earlier = mapIds();
     const { profiler, close } = follow(symbols, true, 97);
     let stackwell;
     try {
@@ -165,17 +166,18 @@ async function crowd(symbols, peer) {
         await profiler.drain();
       }
       const { tables } = profiler.memory;
-      stackwell = { mapBytes: mapBytes(process.pid), tables };
+      stackwell = { mapBytes: mapBytes(earlier), tables };
     } finally {
       close();
     }
     let other = null;
     if (peer) {
+      const earlier = mapIds();
       const subject = await PROFILERS.otel.start(97);
       try {
         await sleep(45_000);
         subject.check();
-        other = { mapBytes: mapBytes(subject.pid) };
+        other = { mapBytes: mapBytes(earlier) };
       } finally {
         await subject.stop();
       }

@@ -56,13 +56,12 @@ const programs = () => JSON.parse(execFileSync('bpftool', ['-j', 'prog', 'show']
 /** Ids of the BPF programs that are loaded now. */
 export const bpfIds = () => new Set(programs().map(({ id }) => id));
 
-/** Ids of what a process holds by descriptors of a kind: of programs also by link. */
-function heldBy(pid, field) {
+/** Ids of the programs that a process holds, by program or by link. */
+function heldBy(pid) {
   const ids = [];
   try {
     for (const fd of readdirSync(`/proc/${pid}/fdinfo`)) {
-      const text = readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8');
-      const id = new RegExp(`^${field}:\\s*(\\d+)`, 'm').exec(text)?.[1];
+      const id = /^prog_id:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8'))?.[1];
       if (id !== undefined) ids.push(Number(id));
     }
   } catch {
@@ -71,18 +70,19 @@ function heldBy(pid, field) {
   return ids;
 }
 
-/** Kernel memory of the maps that the tree holds, as the kernel counts it. */
-export function mapBytes(root) {
-  const held = new Set(tree(root).flatMap(pid => heldBy(pid, 'map_id')));
-  const maps = JSON.parse(
-    execFileSync('bpftool', ['-j', 'map', 'show'], { encoding: 'utf8', maxBuffer: 1 << 26 }),
-  );
-  return maps.reduce((sum, { id, bytes_memlock = 0 }) => sum + (held.has(id) ? Number(bytes_memlock) : 0), 0);
-}
+const maps = () =>
+  JSON.parse(execFileSync('bpftool', ['-j', 'map', 'show'], { encoding: 'utf8', maxBuffer: 1 << 26 }));
+
+/** Ids of the maps that are there now. */
+export const mapIds = () => new Set(maps().map(({ id }) => id));
+
+/** Kernel memory of the maps that are not in `earlier`, as the kernel counts it. Nobody holds those in other maps. */
+export const mapBytes = earlier =>
+  maps().reduce((sum, { id, bytes_memlock = 0 }) => sum + (earlier.has(id) ? 0 : Number(bytes_memlock)), 0);
 
 /** Run time and count of the BPF programs of the tree that are not in `earlier`: nanoseconds, by program. */
 export function bpfRuns(root, earlier) {
-  const held = new Set(tree(root).flatMap(pid => heldBy(pid, 'prog_id')));
+  const held = new Set(tree(root).flatMap(heldBy));
   const runs = {};
   for (const { id, type, name, run_time_ns = 0, run_cnt = 0 } of programs()) {
     if (!held.has(id) || earlier.has(id)) continue;
