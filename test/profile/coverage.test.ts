@@ -20,6 +20,7 @@ const coverage: fc.Arbitrary<Coverage> = fc.record({
   truncated: count,
   frames: count,
   named: count,
+  perfmap: count,
   unresolved: counts,
   lost: counts,
 });
