@@ -4,7 +4,7 @@
 export const ATTACH_RESULTS = [
   'ok',
   'unsupported', // the machine does not know the command: before JDK 17
-  'disabled', // it does not let itself be asked: -XX:+DisableAttachMechanism, -Xrs; or it is none
+  'disabled', // it does not let itself be asked: -XX:+DisableAttachMechanism; or it is none
   'forbidden', // its /tmp cannot be used by the agent, or something of somebody else is in the way
   'refused', // it hung up, or the command or a system call failed
   'timeout', // it did not listen, or did not answer

@@ -16,7 +16,7 @@ const OPTION_VARIABLES = ['JAVA_TOOL_OPTIONS', 'JDK_JAVA_OPTIONS', '_JAVA_OPTION
 
 /**
  * Names of threads, as far as the kernel keeps them. The first waits for SIGQUIT, and is not there where the machine was
- * told to leave that signal alone (-Xrs); OpenJ9 has one of that name too, but not the second.
+ * told to leave that signal alone (-Xrs: it listens from the start); OpenJ9 has one of that name too, but not the second.
  */
 const DISPATCHER = 'Signal Dispatch';
 const HOTSPOT = 'VM Thread';
