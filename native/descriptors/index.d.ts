@@ -41,6 +41,19 @@ export interface Place {
 /** Finds a place of any kind as openInRoot does. Resolves to it or a negative errno. */
 export function placeInRoot(root: string, path: string): Promise<Place | number>;
 
+/**
+ * Connects to a listening stream socket of placeInRoot, on the thread pool. The other side is told these effective ids, if
+ * this process may have them: what runs in a user namespace of its own does not know this one's. Resolves to a
+ * descriptor (non-blocking, close-on-exec) or a negative errno.
+ */
+export function connectAs(place: number, user: number, group: number): Promise<number>;
+
+/**
+ * Makes a new file in a folder of placeInRoot, with these effective ids as above and nothing in its way (O_EXCL,
+ * O_NOFOLLOW). Resolves to a descriptor to write it or a negative errno.
+ */
+export function createAs(folder: number, name: string, user: number, group: number): Promise<number>;
+
 /** Opens /proc/PID/map_files/START-END for reading, in the same way. Needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE. */
 export function openMapped(pid: number, start: bigint, end: bigint): Promise<Opened | number>;
 

@@ -3,6 +3,8 @@ import { createRequire } from 'node:module';
 
 const addon = createRequire(import.meta.url)('./build/Release/descriptors.node');
 export const {
+  connectAs,
+  createAs,
   memoryFile,
   openInRoot,
   openMapped,

@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import {
   chmodSync,
+  chownSync,
   copyFileSync,
   mkdirSync,
   mkdtempSync,
@@ -38,8 +39,15 @@ export function startContainer(program: string, ...args: string[]): Container {
   });
 }
 
-/** Starts a command as an unprivileged user and first process, with these folders of the host and a /tmp of its own. */
-export function startWithFolders(folders: string[], ...command: string[]): Container {
+/**
+ * Starts a command as its first process, with these folders of the host and a /tmp of its own: as an unprivileged user, or
+ * as root of a user namespace.
+ */
+export function startWithFolders(
+  user: 'unprivileged' | 'mapped',
+  folders: string[],
+  ...command: string[]
+): Container {
   const mounts = folders.map(folder => ({
     destination: folder,
     type: 'bind',
@@ -48,12 +56,15 @@ export function startWithFolders(folders: string[], ...command: string[]): Conta
   }));
   // First: a folder may be below it.
   const tmp = { destination: '/tmp', type: 'tmpfs', source: 'tmpfs', options: ['mode=1777'] };
-  return run({ command, user: { uid: 1000, gid: 1000 }, mounts: [tmp, ...mounts] });
+  return run({ command, user, mounts: [tmp, ...mounts] });
 }
+
+/** What root of a user namespace is on the host. */
+const MAPPED = 200_000;
 
 interface Contents {
   command: string[];
-  user?: { uid: number; gid: number };
+  user?: 'unprivileged' | 'mapped';
   mounts?: object[];
   fill?(root: string): void;
 }
@@ -77,12 +88,22 @@ function run({ command, user, mounts = [], fill }: Contents): Container {
     const file = path.join(bundle, 'config.json');
     const config = JSON.parse(readFileSync(file, 'utf8')) as {
       process: { terminal: boolean; args: string[]; user: { uid: number; gid: number } };
+      linux: { namespaces: object[]; uidMappings?: object[]; gidMappings?: object[] };
       hostname: string;
       mounts: object[];
     };
     config.process.terminal = false;
     config.process.args = command;
-    if (user !== undefined) config.process.user = user;
+    if (user === 'unprivileged') config.process.user = { uid: 1000, gid: 1000 };
+    if (user === 'mapped') {
+      const all = [{ containerID: 0, hostID: MAPPED, size: 65_536 }];
+      config.linux.namespaces.push({ type: 'user' });
+      config.linux.uidMappings = all;
+      config.linux.gidMappings = all;
+      // Its root makes the places for its mounts.
+      chmodSync(bundle, 0o755);
+      chownSync(path.join(bundle, 'rootfs'), MAPPED, MAPPED);
+    }
     config.mounts.push(...mounts);
     config.hostname = 'boxed';
     writeFileSync(file, JSON.stringify(config));

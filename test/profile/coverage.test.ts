@@ -68,7 +68,7 @@ describe('lines', () => {
     expect(coverageLines(stats)).toEqual([
       '99.4 % of samples reach the root; 0.40 % no_table, 0.20 % unreadable',
       '99.1 % of frames named; 0.60 % no_symbols, 0.30 % jit_unknown',
-      '2.50 % of frames named by perf maps that Java was asked for',
+      '2.5 % of frames named by perf maps that Java was asked for',
     ]);
   });
 

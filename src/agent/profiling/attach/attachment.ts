@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // HotSpot's attach protocol, as the JDK's own jcmd speaks it: a socket in the process's /tmp, which the machine opens when
 // it is told to by a file and a signal. Everything on the other side belongs to the process and may be anything.
-import { close } from 'node:fs';
-import { constants, open, unlink } from 'node:fs/promises';
-import { connect, type Socket } from 'node:net';
+import { close, fstatSync } from 'node:fs';
+import { unlink } from 'node:fs/promises';
+import { Socket } from 'node:net';
 import { constants as numbers } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Place, placeInRoot } from '#native/descriptors';
+import { connectAs, createAs, type Place, placeInRoot } from '#native/descriptors';
 import { readStat, readStatus } from '../../procfs/process.js';
 import { type AttachResult, Refusal } from './result.js';
 import { findDispatcher, isDisabled, sendQuit } from './wake.js';
@@ -55,7 +55,7 @@ class Attachment {
 
   constructor(
     readonly machine: Machine,
-    tmp: Place,
+    readonly tmp: Place,
     readonly status: { user: number; group: number; namespacePids: number[] },
     readonly stop: AbortSignal,
   ) {
@@ -81,7 +81,12 @@ class Attachment {
     try {
       // Anybody may put something into /tmp.
       if (!found.isSocket || found.uid !== this.status.user) throw new Refusal('forbidden');
-      return await connected(`/proc/self/fd/${found.descriptor}`);
+      const { user, group } = this.status;
+      const socket = await connectAs(found.descriptor, user, group);
+      if (socket >= 0) return new Socket({ fd: socket });
+      // Left by a process that has ended.
+      if (socket === -numbers.errno.ECONNREFUSED) return null;
+      throw new Refusal('refused');
     } finally {
       close(found.descriptor, () => {});
     }
@@ -93,7 +98,7 @@ class Attachment {
     if (machine.woken) throw new Refusal('timeout');
     if (await isDisabled(machine.pid)) throw new Refusal('disabled');
     const dispatcher = await findDispatcher(machine.pid);
-    const trigger = `${this.#folder}/.attach_pid${this.#own}`;
+    const trigger = `.attach_pid${this.#own}`;
     await this.#create(trigger);
     try {
       sendQuit(machine, dispatcher);
@@ -108,24 +113,24 @@ class Attachment {
       }
       throw new Refusal('timeout');
     } finally {
-      await unlink(trigger).catch(() => {});
+      await this.#remove(trigger);
     }
   }
 
   /** Must not be there yet: what is was made by somebody else, who may be attaching right now. */
-  async #create(trigger: string): Promise<void> {
-    const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
-    const file = await open(trigger, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600).catch(() => {
-      throw new Refusal('forbidden');
-    });
-    try {
-      await file.chown(this.status.user, this.status.group);
-    } catch {
-      await unlink(trigger).catch(() => {});
-      throw new Refusal('forbidden');
-    } finally {
-      await file.close();
-    }
+  async #create(name: string): Promise<void> {
+    const { user, group } = this.status;
+    const file = await createAs(this.tmp.descriptor, name, user, group);
+    if (file < 0) throw new Refusal('forbidden');
+    const { uid } = fstatSync(file);
+    close(file, () => {});
+    if (uid === user) return;
+    await this.#remove(name);
+    throw new Refusal('forbidden');
+  }
+
+  async #remove(name: string): Promise<void> {
+    await unlink(`${this.#folder}/${name}`).catch(() => {});
   }
 }
 
@@ -135,18 +140,6 @@ async function place(root: string, path: string): Promise<Place | null> {
   if (found === -numbers.errno.ENOENT) return null;
   if (typeof found === 'number') throw new Refusal('forbidden');
   return found;
-}
-
-function connected(path: string): Promise<Socket | null> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({ path });
-    socket.once('connect', () => resolve(socket));
-    socket.once('error', (error: NodeJS.ErrnoException) => {
-      // Left by a process that has ended.
-      if (error.code === 'ECONNREFUSED') resolve(null);
-      else reject(new Refusal('refused'));
-    });
-  });
 }
 
 function answerOf(socket: Socket, stop: AbortSignal): Promise<string> {
