@@ -47,11 +47,12 @@ test('names come by Compiler.perfmap, also from a container; nothing else is tou
   const java17 = unreadableJava('distribution', HOLD);
   const java11 = unreadableJava('11.0.13.1', HOLD);
   const run = ([file, ...args]: string[]) => startHere(file!, args, { cwd: temporaryFolder() });
-  const here = run(java17.command);
+  const [java, ...options] = java17.command;
+  const here = run([java!, '-XX:+PreserveFramePointer', ...options]);
   const old = run(java11.command);
-  const closed = run([java17.command[0]!, '-XX:+DisableAttachMechanism', ...java17.command.slice(1)]);
+  const closed = run([java!, '-XX:+DisableAttachMechanism', ...options]);
   // Leaves SIGQUIT alone, and listens from the start.
-  const open = run([java17.command[0]!, '-Xrs', ...java17.command.slice(1)]);
+  const open = run([java!, '-Xrs', ...options]);
   const folders = ['/usr', '/lib', '/lib64', '/etc', java17.folder];
   const boxed = (['unprivileged', 'mapped'] as const).map(user => {
     const container = startWithFolders(user, folders, ...java17.command);
@@ -106,7 +107,9 @@ test('names come by Compiler.perfmap, also from a container; nothing else is tou
         profile.samples.some(
           sample =>
             sample.labels.pid === String(pid) &&
-            sample.frames.some(frame => frame.name === 'long Busy.burn(int)' && frame.module === '[jit]'),
+            sample.frames.some(frame => frame.name === 'long Busy.burn(int)' && frame.module === '[jit]') &&
+            // With frame pointers the whole stack is there.
+            (pid !== here.pid || sample.frames.some(frame => frame.name === 'JavaMain')),
         ),
       );
       return of[0] ?? null;
