@@ -151,7 +151,7 @@ describe('a window', () => {
 
   test('says how many names come from a perf map that was asked for', () => {
     const input = made(EXAMPLE);
-    // The third location is code of the JVM made at run time, the second file's has no name.
+    // Of the process whose samples are the first profile.
     input.drained.locations.process[3] = 1;
     const ofMapped = (mapped: number[]) =>
       [
