@@ -101,8 +101,7 @@ class OpenWorker : public Napi::AsyncWorker {
 };
 
 Napi::Value Open(Napi::Env env, std::string root, std::string path, Purpose purpose) {
-  auto* worker =
-      new OpenWorker(env, std::move(root), std::move(path), purpose);  // Deletes itself when done.
+  auto* worker = new OpenWorker(env, std::move(root), std::move(path), purpose);  // Deletes itself when done.
   worker->Queue();
   return worker->Promise();
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is done with the effective ids of another user, on the thread pool: a file and a connection that a process takes
-// for its own. In a user namespace root of this one is nobody, and cannot even make a file.
+// What is done with the effective ids of another user, on the thread pool: a file and a connection that a
+// process takes for its own. In a user namespace root of this one is nobody, and cannot even make a file.
 #include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -16,8 +16,8 @@
 
 namespace {
 
-/// Other effective ids, of this thread only (glibc's functions change them in all), until the end of the scope.
-/// Without the right to have them it stays as it is.
+/// Other effective ids, of this thread only (glibc's functions change them in all), until the end of the
+/// scope. Without the right to have them it stays as it is.
 class Guise {
  public:
   Guise(uid_t user, gid_t group)
@@ -29,7 +29,8 @@ class Guise {
   Guise(const Guise&) = delete;
   Guise& operator=(const Guise&) = delete;
   ~Guise() {
-    // The real and saved ids are still the old ones, so this cannot fail; if it did, nothing after it would be right.
+    // The real and saved ids are still the old ones, so this cannot fail; if it did, nothing after it would
+    // be right.
     if (!Change(SYS_setresuid, user_) || !Change(SYS_setresgid, group_)) abort();
     // The kernel takes it away from whoever changes these ids.
     if (dumpable_ == 1) prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
@@ -73,8 +74,8 @@ class GuiseWorker : public Napi::AsyncWorker {
 
  private:
   int Create() const {
-    const int file =
-        openat(place_, name_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR);
+    const int file = openat(place_, name_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                            S_IRUSR | S_IWUSR);
     return file < 0 ? -errno : file;
   }
 

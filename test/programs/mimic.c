@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Looks like a Java virtual machine and is none. Arguments: a file to map as code, seconds to burn, and what it has of a
-// machine: `threads` with the names of its threads, or a `handler` for SIGQUIT, which ends it with 3.
+// Looks like a Java virtual machine and is none. Arguments: a file to map as code, seconds to burn, and what
+// it has of a machine: `threads` with the names of its threads, or a `handler` for SIGQUIT, which ends it
+// with 3.
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
