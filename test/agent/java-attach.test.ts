@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Java virtual machines whose structures cannot be read, as the agent finds them on a host.
-import { copyFileSync, existsSync, readdirSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
@@ -35,10 +35,12 @@ async function results(metricsUrl: string): Promise<Record<string, number>> {
   return Object.fromEntries([...lines].map(([, result, count]) => [result!, Number(count)]));
 }
 
-/** What attaching leaves, or needs, in the /tmp of a process. */
+/** What attaching needs, or leaves. */
+const names = (pid: number) => [`.attach_pid${pid}`, `.java_pid${pid}`, `perf-${pid}.map`];
+
+/** Which of them are in the /tmp of a process. */
 function traces(pid: number, own = pid): string[] {
-  const names = [`.attach_pid${own}`, `.java_pid${own}`, `perf-${own}.map`];
-  return readdirSync(`/proc/${pid}/root/tmp`).filter(name => names.includes(name));
+  return readdirSync(`/proc/${pid}/root/tmp`).filter(name => names(own).includes(name));
 }
 
 test('names come by Compiler.perfmap, also from a container; nothing else is touched', {
@@ -46,7 +48,17 @@ test('names come by Compiler.perfmap, also from a container; nothing else is tou
 }, async ({ onTestFinished }) => {
   const java17 = unreadableJava('distribution', HOLD);
   const java11 = unreadableJava('11.0.13.1', HOLD);
-  const run = ([file, ...args]: string[]) => startHere(file!, args, { cwd: temporaryFolder() });
+  const started: number[] = [];
+  // Registered first, so done last: what machines leave that are killed.
+  onTestFinished(() => {
+    for (const pid of started)
+      for (const name of names(pid)) rmSync(path.join('/tmp', name), { force: true });
+  });
+  const run = ([file, ...args]: string[]) => {
+    const running = startHere(file!, args, { cwd: temporaryFolder() });
+    started.push(running.pid);
+    return running;
+  };
   const [java, ...options] = java17.command;
   const here = run([java!, '-XX:+PreserveFramePointer', ...options]);
   const old = run(java11.command);
