@@ -70,6 +70,16 @@ function heldBy(pid) {
   return ids;
 }
 
+const maps = () =>
+  JSON.parse(execFileSync('bpftool', ['-j', 'map', 'show'], { encoding: 'utf8', maxBuffer: 1 << 26 }));
+
+/** Ids of the maps that are there now. */
+export const mapIds = () => new Set(maps().map(({ id }) => id));
+
+/** Kernel memory of the maps that are not in `earlier`, as the kernel counts it. Nobody holds those in other maps. */
+export const mapBytes = earlier =>
+  maps().reduce((sum, { id, bytes_memlock = 0 }) => sum + (earlier.has(id) ? 0 : Number(bytes_memlock)), 0);
+
 /** Run time and count of the BPF programs of the tree that are not in `earlier`: nanoseconds, by program. */
 export function bpfRuns(root, earlier) {
   const held = new Set(tree(root).flatMap(heldBy));

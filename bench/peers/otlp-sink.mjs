@@ -13,6 +13,7 @@ export async function startOtlpSink() {
     stream.on('error', () => {});
     stream.on('end', () => {
       received.requests++;
+      if (stream.destroyed) return; // the exporter was stopped
       stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
       stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
       // One message, not compressed, of no bytes: every field of the answer has its default.

@@ -66,6 +66,13 @@ export async function addr2line({ debug }, addresses, { demangle = false } = {})
   return { frames, ...cost };
 }
 
+/** `go tool addr2line` gives one line: the outermost function, and where the innermost inlined call stands. */
+export async function goAddr2line({ debug }, addresses) {
+  const { output, ...cost } = await measured('go', ['tool', 'addr2line', debug], hex(addresses));
+  const lines = output.split('\n');
+  return { frames: addresses.map((_, row) => [frame(lines[2 * row], lines[2 * row + 1])]), ...cost };
+}
+
 function frame(name, place) {
   const match = /^(.*?):(\d+|\?)(?::\d+)?(?: \(discriminator \d+\))?$/.exec(place);
   return {
@@ -74,6 +81,8 @@ function frame(name, place) {
     line: match[2] === '?' ? 0 : Number(match[2]),
   };
 }
+
+export const goVersion = () => execFileSync('go', ['env', 'GOVERSION'], { encoding: 'utf8' }).trim().slice(2);
 
 export const versionOf = tool =>
   /(\d+\.\d+(\.\d+)?)/.exec(execFileSync(tool, ['--version'], { encoding: 'utf8' }))?.[1] ?? '';

@@ -64,6 +64,12 @@ export const SUBJECTS = {
   'stackwell-symbolizer (Rust)': ownSymbolizer,
 };
 
+/** The go command. */
+export function GO() {
+  const file = path.join(run('go', ['env', 'GOROOT']).trim(), 'bin/go');
+  return { file, debug: file };
+}
+
 /** libstdc++'s debugging build: small enough for a test. */
 export const LIBSTDCXX = () =>
   fromDebian(['libstdc++6-12-dbg'], 'usr/lib/x86_64-linux-gnu/debug/libstdc++.so.6.0.30');

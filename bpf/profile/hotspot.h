@@ -279,17 +279,17 @@ static __always_inline bool sw_java_entering(const struct sw_jvm *jvm, const str
 }
 
 /*
- * The frame of a stub that was interrupted. Stubs do with the stack what they like: the return address is the
- * word that follows a call of this very stub. Where the frame pointer says, else on top, else further up; and
- * if there is none, as after a call that went through a register, the first one of any call.
+ * The frame of a stub that was interrupted, of the current task. Stubs do with the stack what they like: the
+ * return address is the word that follows a call of this very stub. Where the frame pointer says, else on
+ * top, else further up; and if there is none, as after a call that went through a register, the first one of
+ * any call.
  */
-static __always_inline bool sw_java_leaf_stub(const struct sw_jvm *jvm, struct sw_walk *walk,
-                                              struct task_struct *other) {
+static __always_inline bool sw_java_leaf_stub(const struct sw_jvm *jvm, struct sw_walk *walk) {
   struct sw_java_scratch *java = sw_java_scratch(walk);
   struct sw_java_frame *frame = &java->frame;
   __u64 sp = walk->sp, fp = walk->fp;
   bool framed = fp >= sp && fp - sp < SW_JVM_MAX_FRAME && !(fp & 7);
-  int by_fp = framed ? sw_java_call(jvm, java, fp + 8, other) : SW_CALL_NONE;
+  int by_fp = framed ? sw_java_call(jvm, java, fp + 8, 0) : SW_CALL_NONE;
   if (by_fp == SW_CALL_HERE || (by_fp && sw_java_entering(jvm, walk))) {
     *frame = (struct sw_java_frame){.cfa = fp + 16, .saved_fp = fp};
     return true;
@@ -297,7 +297,7 @@ static __always_inline bool sw_java_leaf_stub(const struct sw_jvm *jvm, struct s
   __u64 any = 0;
   for (int i = 0; i < SW_JVM_SEARCH; i++) {
     __u64 at = sp + 8 * i;
-    int call = sw_java_call(jvm, java, at, other);
+    int call = sw_java_call(jvm, java, at, 0);
     if (call == SW_CALL_HERE) {
       *frame = (struct sw_java_frame){.cfa = at + 8};
       return true;
@@ -381,7 +381,9 @@ static __always_inline bool sw_java_generated(struct sw_walk *walk, const struct
     else
       pc = sw_java_original(jvm, blob, pc, sp, other);
   } else if (walk->exact) {
-    found = sw_java_leaf_stub(jvm, walk, other);
+    /* A task sleeps in a stub only while a page is fetched: not worth what the search costs the verifier. */
+    if (other) return false;
+    found = sw_java_leaf_stub(jvm, walk);
   }
   if (!found) found = sw_java_sized(jvm, java, sp, other);
   if (!found && !blob->compiled && !blob->frame_bytes && fp >= sp && fp - sp < SW_JVM_MAX_FRAME) {

@@ -46,7 +46,7 @@ static __always_inline bool sw_in_syscall(struct pt_regs *regs) {
 }
 
 /* The user part of the current task by frame pointers, by the kernel's own walk: for kernels that know no
- * better. */
+ * better. Whether it is whole nobody knows: where a program keeps none, it just ends. */
 static __always_inline void sw_take_frame_pointers(void *ctx, struct sw_stack *stack) {
   __u32 at = stack->head.kernel_frames & SW_MAX_FRAMES;
   long bytes = bpf_get_stack(ctx, &stack->frame[at], sizeof(__u64) * SW_MAX_FRAMES, BPF_F_USER_STACK);
@@ -58,7 +58,7 @@ static __always_inline void sw_take_frame_pointers(void *ctx, struct sw_stack *s
   }
   __u32 n = sw_frames(bytes);
   stack->head.user_frames = n;
-  stack->head.end = SW_END_ROOT;
+  stack->head.end = SW_END_NO_TABLE;
   if (n >= sw_max_stack) {
     stack->head.flags |= SW_USER_TRUNCATED;
     stack->head.end = SW_END_DEPTH;
@@ -78,8 +78,16 @@ static __always_inline __u64 sw_mix(__u64 hash, __u64 word) {
   return (hash ^ word) * m;
 }
 
-/* Not inlined: the verifier then walks the loop once for each call, and callers keep their registers. */
-static __noinline __u64 sw_hash(const struct sw_stack *stack) {
+/* Global functions take pointers since 5.12. The verifier goes through one once, through others once for each
+ * call. */
+#ifdef SW_KERNEL_5_8
+#define SW_WALKED_ONCE static __noinline
+#else
+#define SW_WALKED_ONCE __noinline
+#endif
+
+SW_WALKED_ONCE __u64 sw_hash(const struct sw_stack *stack) {
+  if (!stack) return 1;
   __u32 kernel = stack->head.kernel_frames, user = stack->head.user_frames;
   __u32 n = kernel + user;
   __u64 hash = sw_mix(stack->head.flags | stack->head.end << 8, ((__u64)kernel << 32) | user);

@@ -14,23 +14,31 @@
 
 namespace {
 
-/// Opens on the thread pool, gives the promise an `Opened` or a negative errno.
+/// For reading, or only as a place to go on from: a folder, a socket.
+enum class Purpose { kRead, kPlace };
+
+/// Opens on the thread pool, gives the promise an `Opened`, a `Place` or a negative errno.
 class OpenWorker : public Napi::AsyncWorker {
  public:
   /// Without `root`, `path` is opened as it is.
-  OpenWorker(Napi::Env env, std::string root, std::string path)
+  OpenWorker(Napi::Env env, std::string root, std::string path, Purpose purpose)
       : AsyncWorker(env),
         deferred_(Napi::Promise::Deferred::New(env)),
         root_(std::move(root)),
-        path_(std::move(path)) {}
+        path_(std::move(path)),
+        purpose_(purpose) {}
 
   Napi::Promise Promise() const { return deferred_.Promise(); }
 
   void Execute() override {
     // First a descriptor that stands for the place and opens nothing: opening a device or a pipe would do
     // something.
-    const Descriptor place(root_.empty() ? open(path_.c_str(), O_PATH | O_CLOEXEC) : Resolve());
+    Descriptor place(root_.empty() ? open(path_.c_str(), O_PATH | O_CLOEXEC) : Resolve());
     if (place.get() < 0 || fstat(place.get(), &stat_) < 0) return Fail(errno);
+    if (purpose_ == Purpose::kPlace) {
+      result_ = place.release();
+      return;
+    }
     if (!S_ISREG(stat_.st_mode)) return Fail(EACCES);
     char reopen[32];
     snprintf(reopen, sizeof reopen, "/proc/self/fd/%d", place.get());
@@ -43,15 +51,21 @@ class OpenWorker : public Napi::AsyncWorker {
     if (result_ < 0) return deferred_.Resolve(Napi::Number::New(env, result_));
     Napi::Object opened = Napi::Object::New(env);
     opened.Set("descriptor", Napi::Number::New(env, result_));
+    opened.Set("uid", Napi::Number::New(env, stat_.st_uid));
+    if (purpose_ == Purpose::kPlace) {
+      opened.Set("isFolder", Napi::Boolean::New(env, S_ISDIR(stat_.st_mode)));
+      opened.Set("isSocket", Napi::Boolean::New(env, S_ISSOCK(stat_.st_mode)));
+      result_ = -1;  // From here on the caller's.
+      return deferred_.Resolve(opened);
+    }
     opened.Set("size", Napi::Number::New(env, static_cast<double>(stat_.st_size)));
     opened.Set("device", Napi::BigInt::New(env, static_cast<uint64_t>(stat_.st_dev)));
     opened.Set("inode", Napi::BigInt::New(env, static_cast<uint64_t>(stat_.st_ino)));
     opened.Set("modifiedNs",
                Napi::BigInt::New(env, static_cast<int64_t>(stat_.st_mtim.tv_sec) * 1'000'000'000 +
                                           static_cast<int64_t>(stat_.st_mtim.tv_nsec)));
-    opened.Set("uid", Napi::Number::New(env, stat_.st_uid));
+    result_ = -1;
     deferred_.Resolve(opened);
-    result_ = -1;  // From here on the caller's.
   }
 
   ~OpenWorker() override {
@@ -81,22 +95,21 @@ class OpenWorker : public Napi::AsyncWorker {
   Napi::Promise::Deferred deferred_;
   std::string root_;
   std::string path_;
+  Purpose purpose_;
   struct stat stat_{};
   int result_ = -EIO;
 };
 
-Napi::Value Open(Napi::Env env, std::string root, std::string path) {
-  auto* worker = new OpenWorker(env, std::move(root), std::move(path));  // Deletes itself when done.
+Napi::Value Open(Napi::Env env, std::string root, std::string path, Purpose purpose) {
+  auto* worker = new OpenWorker(env, std::move(root), std::move(path), purpose);  // Deletes itself when done.
   worker->Queue();
   return worker->Promise();
 }
 
-}  // namespace
-
-Napi::Value OpenInRoot(const Napi::CallbackInfo& info) {
+Napi::Value InRoot(const Napi::CallbackInfo& info, Purpose purpose) {
   const Napi::Env env = info.Env();
   if (info.Length() != 2 || !info[0].IsString() || !info[1].IsString())
-    throw Napi::TypeError::New(env, "openInRoot(root, path) takes two strings");
+    throw Napi::TypeError::New(env, "root and path are two strings");
   std::string root = info[0].As<Napi::String>();
   std::string path = info[1].As<Napi::String>();
   // A path with a NUL inside would be opened up to it.
@@ -106,8 +119,14 @@ Napi::Value OpenInRoot(const Napi::CallbackInfo& info) {
     deferred.Resolve(Napi::Number::New(env, -EINVAL));
     return deferred.Promise();
   }
-  return Open(env, std::move(root), std::move(path));
+  return Open(env, std::move(root), std::move(path), purpose);
 }
+
+}  // namespace
+
+Napi::Value OpenInRoot(const Napi::CallbackInfo& info) { return InRoot(info, Purpose::kRead); }
+
+Napi::Value PlaceInRoot(const Napi::CallbackInfo& info) { return InRoot(info, Purpose::kPlace); }
 
 Napi::Value OpenMapped(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
@@ -119,7 +138,7 @@ Napi::Value OpenMapped(const Napi::CallbackInfo& info) {
   const uint64_t end = info[2].As<Napi::BigInt>().Uint64Value(&lossless);
   char path[96];
   snprintf(path, sizeof path, "/proc/%" PRIu32 "/map_files/%" PRIx64 "-%" PRIx64, pid, start, end);
-  return Open(env, "", path);
+  return Open(env, "", path, Purpose::kRead);
 }
 
 Napi::Value MemoryFile(const Napi::CallbackInfo& info) {

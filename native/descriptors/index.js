@@ -2,4 +2,15 @@
 import { createRequire } from 'node:module';
 
 const addon = createRequire(import.meta.url)('./build/Release/descriptors.node');
-export const { memoryFile, openInRoot, openMapped, sendDescriptor, socketPair } = addon;
+export const {
+  connectAs,
+  createAs,
+  memoryFile,
+  openInRoot,
+  openMapped,
+  openProcess,
+  placeInRoot,
+  sendDescriptor,
+  signalProcess,
+  socketPair,
+} = addon;

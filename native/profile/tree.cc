@@ -12,6 +12,33 @@ namespace {
 
 constexpr uint32_t kRoot = 0;
 
+/// Stacks that differ in addresses only are one path, and may cancel out: without a value on or above it, a
+/// node goes.
+void DropEmpty(Tree& tree) {
+  std::vector<bool> kept(tree.size());
+  kept[kRoot] = true;
+  for (size_t i = tree.size(); i-- > 1;) {
+    if (tree.self[i] != 0) kept[i] = true;
+    if (kept[i]) kept[tree.parent[i]] = true;
+  }
+  std::vector<uint32_t> now(tree.size());
+  uint32_t size = 0;
+  for (size_t i = 0; i < tree.size(); i++) {
+    if (!kept[i]) {
+      if (kept[tree.parent[i]]) tree.child_count[now[tree.parent[i]]]--;
+      continue;
+    }
+    now[i] = size;
+    tree.parent[size] = now[tree.parent[i]];
+    tree.frame[size] = tree.frame[i];
+    tree.child_count[size] = tree.child_count[i];
+    tree.self[size] = tree.self[i];
+    size++;
+  }
+  for (auto* column : {&tree.parent, &tree.frame, &tree.child_count}) column->resize(size);
+  tree.self.resize(size);
+}
+
 /// Nodes in the order in which stacks need them: parents before children, otherwise any.
 Tree Grow(const SymbolColumns& symbols, const Frames& frames, const std::vector<Sum>& sums) {
   // Symbols hold more stacks than one query selects: only paths to those with a value are taken.
@@ -50,6 +77,7 @@ Tree Grow(const SymbolColumns& symbols, const Frames& frames, const std::vector<
     place[i] = node;
     tree.self[node] += sums[i];
   }
+  DropEmpty(tree);
   tree.total = tree.self;
   for (size_t i = tree.size(); i-- > 1;) tree.total[tree.parent[i]] += tree.total[i];
   return tree;

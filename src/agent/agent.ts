@@ -103,6 +103,7 @@ export async function startAgent(config: AgentConfig, options: AgentOptions = {}
       containers,
       encode: native.encode,
       hz: config.hz,
+      attach: config.java.attach,
       windowMs: durationMs(config.window),
       ...(options.firstWindowMs === undefined ? {} : { firstWindowMs: options.firstWindowMs }),
       async deliver(series) {

@@ -9,6 +9,7 @@ import { REASONS, STACK_ENDS } from '../profile/types.js';
 import { DROP_CAUSES, type Outbox } from './outbox/outbox.js';
 import { PUSH_RESULTS, type PushResult } from './outbox/sender.js';
 import { readSmall } from './procfs/file.js';
+import { ATTACH_RESULTS } from './profiling/attach/result.js';
 import type { Sampler } from './profiling/sampler.js';
 import type { SymbolSource } from './profiling/symbols.js';
 
@@ -115,6 +116,12 @@ export function agentMetrics(sources: MetricSources): Registry {
   counter('frames_total', 'sampled frames', () => totals.frames);
   counters('unresolved_total', 'sampled frames without a name, by reason', 'reason', () =>
     each(REASONS, totals.unresolved),
+  );
+  counters(
+    'java_perf_maps_total',
+    'perf maps that Java virtual machines were asked for, by result',
+    'result',
+    () => each(ATTACH_RESULTS, sampler.perfMaps.results),
   );
   counter('windows_total', 'windows that were made', () => totals.windows);
   counter('windows_failed_total', 'windows whose samples were lost by a failure', () => totals.failedWindows);

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // A recording of one scope for some seconds: one merged profile for each type, no server, no outbox.
-import type { Drained, Scope as NativeScope, Profiler, ProfilerOptions } from '#native/bpf';
+import type { Drained, Scope as NativeScope, ProfilerOptions } from '#native/bpf';
 import { StackwellError } from '../errors.js';
 import { addCoverage, type Coverage, noCoverage } from '../profile/coverage.js';
 import { Containers } from './containers/containers.js';
 import { BPF_OBJECTS, loadNative } from './native.js';
 import { wallClock } from './procfs/clock.js';
 import { processTree, readStat, readStatus } from './procfs/process.js';
+import { PerfMapRequests } from './profiling/attach/perf-map-requests.js';
 import { commentLines } from './profiling/comments.js';
 import { offCpuOptions } from './profiling/options.js';
 import { Runtimes } from './profiling/runtimes.js';
@@ -30,6 +31,8 @@ export interface RecordOptions {
   /** Nanoseconds; off-CPU intervals outside are not recorded. Maximum 0 = none. */
   offCpuMinNs?: number;
   offCpuMaxNs?: number;
+  /** Whether Java virtual machines that cannot be read are asked for perf maps (default true). */
+  attach?: boolean;
   /** Called when the recorded time begins: everything is attached, and unwind tables are there. */
   onBegin?: () => void;
   /** Ends the recording early; what there is is kept. */
@@ -86,6 +89,7 @@ export async function record(options: RecordOptions): Promise<RecordResult> {
 
   // Before sampling starts: its start-up would be in the picture.
   const symbols = await startSymbolizer();
+  const perfMaps = new PerfMapRequests(options.attach ?? true);
   const recordings = new Map(
     options.types.map(type => [
       type,
@@ -104,7 +108,13 @@ export async function record(options: RecordOptions): Promise<RecordResult> {
     startNs ??= unixStart;
     sampledNs += drained.endNs - drained.startNs;
     const names = await symbols.symbolize(drained);
-    const builder = new WindowBuilder(drained, names, { startNs: unixStart, hz: options.hz });
+    perfMaps.learn(drained, names);
+    const builder = new WindowBuilder(
+      drained,
+      names,
+      { startNs: unixStart, hz: options.hz },
+      perfMaps.mapped(drained.processes),
+    );
     for (const type of options.types)
       addCoverage(recordings.get(type)!.stats, { lost: lostIn(drained, type) });
     for (const { kind, columns, stats } of builder.build(oneGroup(drained), 1)) {
@@ -120,8 +130,14 @@ export async function record(options: RecordOptions): Promise<RecordResult> {
     const profiler = new native.Profiler(profilerOptions);
     try {
       const tables = new UnwindTables(profiler, symbols);
-      const runtimes = new Runtimes(profiler, symbols);
-      await warmUp(profiler, tables, runtimes, () => target.ended() || options.signal?.aborted === true);
+      const runtimes = new Runtimes(profiler, symbols, perfMaps);
+      const asked = () => tables.waiting + runtimes.waiting + perfMaps.waiting;
+      const follow = () => {
+        profiler.poll();
+        tables.follow();
+        runtimes.follow();
+      };
+      await warmUp(follow, asked, () => target.ended() || options.signal?.aborted === true);
       // What was sampled meanwhile is none of the recording; unless there will be no more.
       const before = await profiler.drain();
       if (target.ended()) await take(before);
@@ -134,9 +150,7 @@ export async function record(options: RecordOptions): Promise<RecordResult> {
           Math.min(TICK_MS, options.seconds * 1000 - (performance.now() - started)),
           options.signal,
         );
-        profiler.poll();
-        tables.follow();
-        runtimes.follow();
+        follow();
         const now = performance.now();
         options.onProgress?.({ elapsedSeconds: (now - started) / 1000, samples });
         if (now - started >= options.seconds * 1000 || options.signal?.aborted === true) break;
@@ -178,26 +192,20 @@ export async function record(options: RecordOptions): Promise<RecordResult> {
     }
     return { profiles, stats: total };
   } finally {
+    await perfMaps.close();
     await symbols.close();
   }
 }
 
-/** Polls until no more tables are asked for. */
-async function warmUp(
-  profiler: Profiler,
-  tables: UnwindTables,
-  runtimes: Runtimes,
-  over: () => boolean,
-): Promise<void> {
+/** Polls until nothing more is asked for. */
+async function warmUp(follow: () => void, asked: () => number, over: () => boolean): Promise<void> {
   const latest = performance.now() + WARM_UP_MS;
   let quietSince = performance.now();
   while (!over()) {
     await sleep(WARM_UP_TICK_MS, undefined);
-    profiler.poll();
-    tables.follow();
-    runtimes.follow();
+    follow();
     const now = performance.now();
-    if (tables.waiting + runtimes.waiting > 0) quietSince = now;
+    if (asked() > 0) quietSince = now;
     if (now - quietSince >= QUIET_MS || now >= latest) return;
   }
 }

@@ -16,6 +16,7 @@ interface RecordFlags {
   hz: string;
   seconds: string;
   offCpuMin: string;
+  attach: boolean;
   output: string;
   json?: boolean;
 }
@@ -81,6 +82,7 @@ async function run(flags: RecordFlags): Promise<void> {
       hz,
       seconds,
       offCpuMinNs,
+      attach: flags.attach,
       signal: stop.signal,
       onBegin: () => say(`recording for ${seconds} s`),
       onProgress: ({ elapsedSeconds, samples }) =>
@@ -112,6 +114,7 @@ export function addRecord(program: Command): void {
     .option('--hz <rate>', 'on-CPU samples per second and CPU', '99')
     .option('--seconds <seconds>', 'how long', '10')
     .option('--off-cpu-min <duration>', 'shorter waits are not recorded', '1ms')
+    .option('--no-attach', 'do not ask Java virtual machines that cannot be read for a perf map')
     .addOption(
       new Option(
         '-o, --output <file>',

@@ -112,6 +112,16 @@ export const agentSchema = z.strictObject({
         .describe('kernel memory of unwind tables; those not used for longest go first'),
     })
     .prefault({}),
+  java: z
+    .strictObject({
+      attach: z
+        .boolean()
+        .default(true)
+        .describe(
+          'ask Java virtual machines whose structures cannot be read for a perf map (jcmd Compiler.perfmap)',
+        ),
+    })
+    .prefault({}),
   metricsListen: z.string().default('127.0.0.1:4041').describe("address and port of the agent's /metrics"),
   host: z.string().default('').describe('host label; empty = host name'),
   labels: z.record(z.string(), z.string()).default({}).describe('labels added to every profile'),

@@ -16,13 +16,15 @@ export interface Coverage {
   frames: number;
   /** Of them, with a name. */
   named: number;
-  /** Of them, without one, by reason (REASONS). */
+  /** Of the named, those of Java virtual machines that had to be asked for a perf map: no lines, no inlined calls. */
+  perfmap: number;
+  /** Of the frames, those without a name, by reason (REASONS). */
   unresolved: Record<string, number>;
   /** Samples that could not be taken, by cause; of the whole host. */
   lost: Record<string, number>;
 }
 
-export const SCALARS = ['samples', 'complete', 'truncated', 'frames', 'named'] as const;
+export const SCALARS = ['samples', 'complete', 'truncated', 'frames', 'named', 'perfmap'] as const;
 export const BY_CAUSE = ['incomplete', 'lost', 'unresolved'] as const;
 
 export function noCoverage(): Coverage {
@@ -33,6 +35,7 @@ export function noCoverage(): Coverage {
     truncated: 0,
     frames: 0,
     named: 0,
+    perfmap: 0,
     unresolved: {},
     lost: {},
   };
@@ -75,10 +78,11 @@ export function coverageLines(coverage: Coverage): string[] {
     const why = ranked(rest).map(([cause, count]) => `${formatShare(count, whole)} ${cause}`);
     return [`${formatShare(part, whole)} of ${what}`, ...(why.length > 0 ? [why.join(', ')] : [])].join('; ');
   };
-  const { complete, incomplete, frames, named, unresolved } = coverage;
+  const { complete, incomplete, frames, named, perfmap, unresolved } = coverage;
   const stacks = stacksOf(coverage);
   return [
     ...(stacks > 0 ? [line(complete, stacks, 'samples reach the root', incomplete)] : []),
     ...(frames > 0 ? [line(named, frames, 'frames named', unresolved)] : []),
+    ...(perfmap > 0 ? [line(perfmap, frames, 'frames named by perf maps that Java was asked for', {})] : []),
   ];
 }

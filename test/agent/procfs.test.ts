@@ -57,8 +57,17 @@ describe('files of /proc', () => {
   });
 
   test('status with pid namespaces', () => {
-    const text = 'Name:\tx\\ny\nTgid:\t42\nPid:\t43\nPPid:\t1\nNSpid:\t43\t7\t1\n';
-    expect(parseStatus(text)).toEqual({ name: 'x\\ny', processId: 42, parent: 1, namespacePids: [43, 7, 1] });
+    const text =
+      'Name:\tx\\ny\nTgid:\t42\nPid:\t43\nPPid:\t1\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\nNSpid:\t43\t7\t1\nSigCgt:\t8000000000000004\n';
+    expect(parseStatus(text)).toEqual({
+      name: 'x\\ny',
+      processId: 42,
+      parent: 1,
+      namespacePids: [43, 7, 1],
+      user: 2,
+      group: 6,
+      caughtSignals: (1n << 63n) | (1n << 2n),
+    });
   });
 
   test('cgroups of v1, v2 and named hierarchies', () => {

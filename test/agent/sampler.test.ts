@@ -48,6 +48,7 @@ function sampler(options: Partial<SamplerOptions> = {}): Sampler {
     containers: { poll: async () => {} },
     encode: async () => new Uint8Array(3),
     hz: 100,
+    attach: false,
     windowMs: 100,
     firstWindowMs: 20,
     async deliver(series) {

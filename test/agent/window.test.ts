@@ -149,6 +149,21 @@ describe('a window', () => {
     ]);
   });
 
+  test('says how many names come from a perf map that was asked for', () => {
+    const input = made(EXAMPLE);
+    // Of the process whose samples are the first profile.
+    input.drained.locations.process[3] = 1;
+    const ofMapped = (mapped: number[]) =>
+      [
+        ...new WindowBuilder(input.drained, input.symbols, TIME, Uint8Array.from(mapped)).build(
+          Uint32Array.of(1, 0),
+          2,
+        ),
+      ].map(({ stats }) => stats.perfmap);
+    expect(ofMapped([0, 1])).toEqual([1, 0, 0]);
+    expect(ofMapped([1, 0])).toEqual([0, 0, 0]);
+  });
+
   test('survives its own encoding', async () => {
     for (const { columns } of build([0, 0], 1)) {
       const back = await decode(await encode(columns, { gzipLevel: 0 }));

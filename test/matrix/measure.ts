@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Drained, ProfilerOptions } from '#native/bpf';
 import { Profiler } from '#native/bpf';
+import { PerfMapRequests } from '../../src/agent/profiling/attach/perf-map-requests.js';
 import { Runtimes } from '../../src/agent/profiling/runtimes.js';
 import { startSymbolizer } from '../../src/agent/profiling/symbolizer/symbolizer.js';
 import type { Symbols } from '../../src/agent/profiling/symbols.js';
@@ -72,7 +73,7 @@ export async function measure(subjects: Subject[], wanted: Wanted): Promise<Meas
       ...(wanted.offCpu && { offCpu: wanted.offCpu }),
     });
     const tables = new UnwindTables(profiler, symbols);
-    const runtimes = new Runtimes(profiler, symbols);
+    const runtimes = new Runtimes(profiler, symbols, new PerfMapRequests(false));
     const timer = setInterval(() => {
       profiler.poll();
       tables.follow();

@@ -20,6 +20,7 @@ const coverage: fc.Arbitrary<Coverage> = fc.record({
   truncated: count,
   frames: count,
   named: count,
+  perfmap: count,
   unresolved: counts,
   lost: counts,
 });
@@ -61,11 +62,13 @@ describe('lines', () => {
       incomplete: { unreadable: 2, no_table: 4 },
       frames: 10_000,
       named: 9_910,
+      perfmap: 250,
       unresolved: { jit_unknown: 30, no_symbols: 60 },
     };
     expect(coverageLines(stats)).toEqual([
       '99.4 % of samples reach the root; 0.40 % no_table, 0.20 % unreadable',
       '99.1 % of frames named; 0.60 % no_symbols, 0.30 % jit_unknown',
+      '2.5 % of frames named by perf maps that Java was asked for',
     ]);
   });
 

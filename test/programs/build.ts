@@ -22,6 +22,7 @@ const PROGRAMS = {
   blinks: { from: ['blinks.c'], command: C },
   boxed: { from: ['boxed.c', 'clock.h'], command: [...C, '-static'] },
   jitted: { from: ['jitted.c', 'clock.h'], command: C },
+  mimic: { from: ['mimic.c', 'clock.h'], command: C },
   damaged: { from: ['damaged.c', 'clock.h'], command: C },
   ledger: { from: ['go/main.go', 'go/go.mod'], command: ['go', 'build'] },
 } as const;

@@ -120,6 +120,7 @@ export function storeContract(name: string, factory: StoreFactory): void {
           truncated: 1,
           frames: 100,
           named: 97,
+          perfmap: 5,
           lost: { map_full: 2 },
           unresolved: { no_symbols: 3 },
           clock: 'cpu-clock',

@@ -19,7 +19,10 @@ import {
   type Opened,
   openInRoot,
   openMapped,
+  openProcess,
+  placeInRoot,
   sendDescriptor,
+  signalProcess,
   socketPair,
 } from '../../native/descriptors/index.js';
 import { scratch } from './fixtures.js';
@@ -66,6 +69,37 @@ it('opens regular files only', async () => {
   expect(await openInRoot(folder, 'pipe')).toBe(-constants.errno.EACCES);
   expect(await openInRoot('/', 'dev/null')).toBe(-constants.errno.EACCES);
   expect(await openInRoot('/', 'tmp')).toBe(-constants.errno.EACCES);
+});
+
+it('finds places inside a root: folders and sockets too, and nothing outside', async () => {
+  const root = join(folder, 'places');
+  mkdirSync(join(root, 'tmp'), { recursive: true });
+  symlinkSync('/etc', join(root, 'tmp/out'));
+  const place = await placeInRoot(root, '/tmp');
+  if (typeof place === 'number') throw new Error(`errno ${-place}`);
+  expect(place).toMatchObject({ isFolder: true, isSocket: false, uid: process.getuid!() });
+  // A place only: nothing can be read through it, and it is part of a path.
+  expect(() => readSync(place.descriptor, Buffer.alloc(1), 0, 1, 0)).toThrow(
+    expect.objectContaining({ code: 'EBADF' }),
+  );
+  writeFileSync(`/proc/self/fd/${place.descriptor}/new`, 'x');
+  expect(readFileSync(join(root, 'tmp/new'), 'utf8')).toBe('x');
+  expect(await placeInRoot(`/proc/self/fd/${place.descriptor}`, 'out')).toBe(-constants.errno.ENOENT);
+  closeSync(place.descriptor);
+});
+
+it('a process that is held is never another one', async () => {
+  const child = spawn('sleep', ['60'], { stdio: 'ignore' });
+  const held = openProcess(child.pid!);
+  const ended = new Promise(resolve => child.once('exit', (_code, signal) => resolve(signal)));
+  signalProcess(held, 0);
+  signalProcess(held, constants.signals.SIGTERM);
+  expect(await ended).toBe('SIGTERM');
+  expect(() => signalProcess(held, constants.signals.SIGTERM)).toThrow(
+    expect.objectContaining({ code: 'ESRCH' }),
+  );
+  closeSync(held);
+  expect(() => openProcess(4_194_305)).toThrow(expect.objectContaining({ code: 'ESRCH' }));
 });
 
 it('opens what a process has mapped', async () => {

@@ -35,6 +35,7 @@ export const STATS: Stats = {
   truncated: 4,
   frames: 240_000,
   named: 239_502,
+  perfmap: 0,
   unresolved: { no_symbols: 188, jit_unknown: 310 },
   lost: { counts_full: 0, stack_ring_full: 12 },
   clocks: ['cpu-clock'],

@@ -33,7 +33,11 @@ function partsOf(stats: Coverage): Part[] {
     },
     {
       title: 'Frames',
-      meaning: 'A frame is named when its address led to the name of a function.',
+      meaning: `A frame is named when its address led to the name of a function.${
+        stats.perfmap > 0
+          ? ` ${formatShare(stats.perfmap, stats.frames)} of frames are named by perf maps that Java was asked for: without lines and inlined calls.`
+          : ''
+      }`,
       good: stats.named,
       whole: stats.frames,
       share: 'of frames named',

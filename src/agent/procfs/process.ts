@@ -62,6 +62,11 @@ export interface ProcessStatus {
   parent: number;
   /** The process's id in each pid namespace from ours to its own; the last is what it calls itself. */
   namespacePids: number[];
+  /** Effective ids. */
+  user: number;
+  group: number;
+  /** Signals with a handler, bit 0 is signal 1. */
+  caughtSignals: bigint;
 }
 
 /** Null when the process is gone. */
@@ -77,6 +82,9 @@ export function parseStatus(text: string): ProcessStatus {
     processId: Number(field('Tgid')) || 0,
     parent: Number(field('PPid')) || 0,
     namespacePids: field('NSpid').split(/\s+/).map(Number).filter(Boolean),
+    user: Number(field('Uid').split(/\s+/)[1]),
+    group: Number(field('Gid').split(/\s+/)[1]),
+    caughtSignals: BigInt(`0x${field('SigCgt') || '0'}`),
   };
 }
 

@@ -2,6 +2,7 @@
 // Describes language runtimes to the kernel (Java virtual machines), so that it can follow their frames. One after
 // another, in the background.
 import type { Profiler, WantedRuntimes } from '#native/bpf';
+import type { PerfMapRequests } from './attach/perf-map-requests.js';
 import type { SymbolSource } from './symbols.js';
 
 export type RuntimeProfiler = Pick<Profiler, 'wantedRuntimes' | 'setRuntime'>;
@@ -13,6 +14,7 @@ export class Runtimes {
   constructor(
     private readonly profiler: RuntimeProfiler,
     private readonly symbols: Pick<SymbolSource, 'describeRuntime'>,
+    private readonly perfMaps: PerfMapRequests,
   ) {}
 
   /** Processes whose runtimes are being described. */
@@ -30,9 +32,12 @@ export class Runtimes {
 
   async #answer(wanted: WantedRuntimes): Promise<void> {
     for (let row = 0; row < wanted.start.length; row++) {
+      const pid = wanted.processes.pid[row]!;
       // When the child cannot be had, as when the runtime does not tell: another time.
-      const description = await this.symbols.describeRuntime(wanted, row).catch(() => null);
-      this.profiler.setRuntime(wanted.processes.pid[row]!, wanted.start[row]!, description);
+      const description = await this.symbols.describeRuntime(wanted, row).catch(() => undefined);
+      this.profiler.setRuntime(pid, wanted.start[row]!, description ?? null);
+      if (description === null) this.perfMaps.refused(wanted, row);
+      else if (description !== undefined) this.perfMaps.described(pid);
       this.#waiting--;
     }
   }

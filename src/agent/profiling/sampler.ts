@@ -9,6 +9,7 @@ import type { Containers } from '../containers/containers.js';
 import type { Log } from '../log.js';
 import type { PushSeries } from '../outbox/push-request.js';
 import { wallClock } from '../procfs/clock.js';
+import { PerfMapRequests } from './attach/perf-map-requests.js';
 import { type RuntimeProfiler, Runtimes } from './runtimes.js';
 import type { Services } from './services.js';
 import type { SymbolSource } from './symbols.js';
@@ -24,6 +25,8 @@ export interface SamplerOptions {
   containers: Pick<Containers, 'poll'>;
   encode: typeof Encode;
   hz: number;
+  /** Whether Java virtual machines that cannot be read are asked for perf maps. */
+  attach: boolean;
   windowMs: number;
   /** The first window is shorter, so that there is something to see soon. */
   firstWindowMs?: number;
@@ -80,12 +83,14 @@ export class Sampler {
   private current: Promise<void> | null = null;
   private closed = false;
 
+  readonly perfMaps: PerfMapRequests;
   private readonly tables: UnwindTables;
   private readonly runtimes: Runtimes;
 
   constructor(private readonly options: SamplerOptions) {
+    this.perfMaps = new PerfMapRequests(options.attach);
     this.tables = new UnwindTables(options.profiler, options.symbols);
-    this.runtimes = new Runtimes(options.profiler, options.symbols);
+    this.runtimes = new Runtimes(options.profiler, options.symbols, this.perfMaps);
   }
 
   start(): void {
@@ -101,6 +106,7 @@ export class Sampler {
     if (this.pollTimer !== null) clearTimeout(this.pollTimer);
     if (this.windowTimer !== null) clearTimeout(this.windowTimer);
     await this.current;
+    await this.perfMaps.close();
     await this.window(true);
     // Also when the drain failed.
     this.options.profiler.close();
@@ -165,9 +171,15 @@ export class Sampler {
     const startNs = wallClock()(drained.startNs);
     if (drained.samples.kind.length === 0) return [];
     const names = await symbols.symbolize(drained);
+    this.perfMaps.learn(drained, names);
     const { groups, groupOf } = await services.resolve(drained, names.buildIds);
     const series: PushSeries[] = [];
-    const builder = new WindowBuilder(drained, names, { startNs, hz });
+    const builder = new WindowBuilder(
+      drained,
+      names,
+      { startNs, hz },
+      this.perfMaps.mapped(drained.processes),
+    );
     for (const { group, kind, columns, stats } of builder.build(groupOf, groups.length)) {
       // The host's losses are in every profile of the window, and are counted once, above.
       addCoverage(this.totals, { ...stats, lost: {} });

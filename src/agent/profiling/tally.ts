@@ -12,6 +12,7 @@ const DEPTH = STACK_ENDS.indexOf('depth');
 const UNREADABLE = STACK_ENDS.indexOf('unreadable');
 
 export class Tally {
+  private byPerfMap = 0;
   private readonly ends = new Float64Array(STACK_ENDS.length);
   /** Row 0 are the named ones, the others as REASONS. */
   private readonly frames = new Float64Array(REASONS.length + 1);
@@ -32,8 +33,19 @@ export class Tally {
     this.frames[reason]! += reason === 0 ? count * frames : count;
   }
 
+  /** Of the frames of `location`, those named by a perf map that was asked for. */
+  perfMap(frames: number): void {
+    this.byPerfMap += frames;
+  }
+
   coverage(lost: Record<string, number>): Coverage {
-    const coverage = { ...noCoverage(), truncated: this.ends[DEPTH]!, named: this.frames[0]!, lost };
+    const coverage = {
+      ...noCoverage(),
+      truncated: this.ends[DEPTH]!,
+      named: this.frames[0]!,
+      perfmap: this.byPerfMap,
+      lost,
+    };
     for (const [end, count] of this.ends.entries()) {
       coverage.samples += count;
       if (end === ROOT || end === NO_USER) coverage.complete += count;

@@ -115,6 +115,8 @@ export class WindowBuilder {
     private readonly drained: Drained,
     private readonly symbols: Symbols,
     private readonly time: WindowTime,
+    /** 1 for each process that was asked for the perf map that its code made at run time is named by. */
+    private readonly mapped: Uint8Array = new Uint8Array(drained.processes.pid.length),
   ) {
     const { frames } = symbols;
     const count = frames.name.length;
@@ -156,6 +158,7 @@ export class WindowBuilder {
     const { drained, symbols } = this;
     const { samples, stacks } = drained;
     const { frameOffset } = symbols;
+    const { space, process } = drained.locations;
     const strings = new Strings();
     const offCpu = kind === 'offcpu';
 
@@ -186,7 +189,9 @@ export class WindowBuilder {
       for (let j = first; j < last; j++) {
         const source = stacks.location[j]!;
         location[at++] = this.locations.add(source);
-        tally.location(symbols.reason[source]!, frameOffset[source + 1]! - frameOffset[source]!, count);
+        const named = frameOffset[source + 1]! - frameOffset[source]!;
+        tally.location(symbols.reason[source]!, named, count);
+        if (space[source] === JIT && this.mapped[process[source]!] === 1) tally.perfMap(named * count);
       }
       if ((flags & USER_UNREADABLE) !== 0 || first === last) {
         location[at++] = standIn;
@@ -197,9 +202,9 @@ export class WindowBuilder {
       tally.stack(stacks.end[stack]!, flags, count);
       setInteger(valueWords, i, samples.value[row]!);
 
-      const process = samples.process[row]!;
-      labels.add('pid', strings.number(drained.processes.pid[process]!));
-      labels.add('process_name', strings.add(this.name(drained.processes.comm[process]!)));
+      const owner = samples.process[row]!;
+      labels.add('pid', strings.number(drained.processes.pid[owner]!));
+      labels.add('process_name', strings.add(this.name(drained.processes.comm[owner]!)));
       labels.add('thread_id', strings.number(samples.tid[row]!));
       labels.add('thread_name', strings.add(this.name(samples.threadName[row]!)));
       if (offCpu) {

@@ -34,6 +34,7 @@ const stats = z
     truncated: z.int().describe('of them, with one that was cut because it is too deep'),
     frames: z.int().describe('each as often as it was sampled'),
     named: z.int().describe('of them, with a name'),
+    perfmap: z.int().describe('of the named, those of Java virtual machines that were asked for a perf map'),
     late: counts.describe('of them, without one when they were recorded, by the reason they had'),
     unresolved: counts.describe('of them, without one, by reason'),
     lost: counts.describe('samples that could not be taken, by cause; of whole hosts'),

@@ -9,7 +9,7 @@ import java.util.function.IntBinaryOperator;
 /**
  * Reloads FOLDER... SECONDS: in two threads, makes classes from the templates Gen000000.class in the folders, the class
  * of number n from the one at n modulo their count, runs each for a while in a loader of its own, and forgets it, so
- * that another class gets its memory. One in four stays until 32 others do, and runs again and again.
+ * that another class gets its memory. One in sixteen stays until 32 others do, and runs again and again.
  */
 public final class Reloads {
   private static final byte[] PLACEHOLDER = "000000".getBytes(StandardCharsets.US_ASCII);
@@ -44,7 +44,7 @@ public final class Reloads {
         IntBinaryOperator made = new Loader().make(NUMBER.getAndIncrement());
         // Most stay in the interpreter, some are compiled once, some again and again.
         run(made, 250_000L << random.nextInt(7));
-        if (turn % 4 == 0) kept[turn / 4 % kept.length] = made;
+        if (turn % 16 == 0) kept[turn / 16 % kept.length] = made;
         for (int i = 0; i < 4; i++) {
           IntBinaryOperator old = kept[random.nextInt(kept.length)];
           if (old != null) run(old, 1_000_000);
