@@ -110,7 +110,6 @@ for (const version of ['distribution', '25.0.2.1'])
       if (owner !== undefined) classes.add(owner);
       samples[owner === undefined ? 'unnamed' : 'named'] += values[0]! / profile.period;
     }
-    console.log(samples, classes.size, broken.length);
     expect(wrong).toEqual([]);
     expect(samples.named + samples.unnamed).toBeGreaterThan(1000);
     // A stub that was interrupted while it takes a frame of compiled code apart can be followed to another frame.
