@@ -22,6 +22,7 @@ async function fill(running: Running): Promise<void> {
     'stackwell.incomplete.no_table 2',
     `stackwell.frames ${samples * 10}`,
     `stackwell.named ${samples * 10 - 2}`,
+    'stackwell.perfmap 1',
     'unrelated text',
   ];
   const sends: [name: string, time: number, Parameters<typeof pprof>[0]][] = [
@@ -170,6 +171,7 @@ describe('questions', () => {
       named: 622,
       lost: { map_full: 3 + 5 + 9 },
       unresolved: { no_symbols: 8 },
+      perfmap: 4,
       late: {},
       clocks: ['cpu-clock'],
     });
