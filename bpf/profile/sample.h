@@ -45,7 +45,8 @@ enum sw_end {
 
 /*
  * A word of the user part is an address, or tagged in its top 4 bits, which no user address has. A Java or
- * JavaScript frame takes two words; the second is data whatever its bits are.
+ * JavaScript frame takes two words; the second is data whatever its bits are: of a JavaScript frame the
+ * program counter or 0 (SW_V8_CODE), and above it which function it is (v8.h), or 0.
  */
 #define SW_TAG_SHIFT 60
 enum sw_tag {
@@ -53,8 +54,11 @@ enum sw_tag {
   SW_TAG_JAVA_INTERPRETED = 1, /* Method*; then bytecode index and identity (method.h) */
   SW_TAG_JAVA_COMPILED = 2,    /* program counter; then what tells the nmethod */
   SW_TAG_EXACT = 4,            /* the very instruction, though not the leaf: a signal interrupted it */
-  SW_TAG_V8 = 5,               /* SharedFunctionInfo (JavaScript); then the program counter, or 0 */
+  SW_TAG_V8 = 5,               /* SharedFunctionInfo (JavaScript); then program counter and identity */
 };
+
+#define SW_V8_IDENTITY_SHIFT 48
+#define SW_V8_CODE ((1ull << SW_V8_IDENTITY_SHIFT) - 1)
 
 /* Members that share a value are counted together. */
 struct sw_key {

@@ -49,8 +49,10 @@ struct sw_inner {
  * Bits 16 to 31, signed: offset in words of 8 bytes. For the two that read memory, bits 16 to 23, signed, are
  * the offset of what is read, and bits 24 to 31 are added to what was read, both in words.
  *
- * SW_RULE_V8: bit 4: it is the interpreter's; bits 16 to 31: where in a JSFunction its SharedFunctionInfo is,
- * in words.
+ * SW_RULE_V8: bit 4: it is the interpreter's; bits 5 to 31 are where members of this V8's objects are, not 0:
+ * of a JSFunction its SharedFunctionInfo (5 bits, in words), of that its script (5 bits, in words) and its
+ * number in the script (6 bits, in halves of words), and of the script its number (5 bits, in words; 0: not
+ * known).
  *
  * SW_RULE_NONE has offset 1 for code whose rule is known but cannot be said in these terms, 0 for all else.
  */
@@ -73,7 +75,11 @@ enum sw_rule {
 #define SW_RULE_READ_OFFSET(rule) ((__s32)((rule) << 8) >> 24)
 #define SW_RULE_READ_ADDEND(rule) ((rule) >> 24)
 #define SW_RULE_V8_INTERPRETER(rule) ((rule) >> 4 & 1)
-#define SW_RULE_V8_SHARED(rule) ((rule) >> 16)
+#define SW_RULE_V8_LAYOUT(rule) ((rule) >> 5)
+#define SW_V8_SHARED(layout) (8ull * ((layout) & 31))
+#define SW_V8_SCRIPT(layout) (8ull * ((layout) >> 5 & 31))
+#define SW_V8_FUNCTION_NUMBER(layout) (4ull * ((layout) >> 10 & 63))
+#define SW_V8_SCRIPT_NUMBER(layout) (8ull * ((layout) >> 16 & 31))
 
 /* A file as the kernel tells it from others. */
 struct sw_file {

@@ -37,7 +37,7 @@ struct sw_walk {
   __u32 tgid;
   __u32 window;
   __u32 epoch;
-  __u32 v8;     /* offset of the SharedFunctionInfo in a JSFunction, in words; 0: no V8 in here */
+  __u32 v8;     /* SW_RULE_V8_LAYOUT; 0: no V8 in here */
   __u8 exact;   /* pc is the very instruction, not a return address */
   __u8 first;   /* the leaf */
   __u8 guessed; /* went by frame pointers where a table may tell otherwise */
@@ -255,7 +255,7 @@ static __always_inline int sw_step(struct sw_walk *walk, struct task_struct *oth
     if (jvm && sw_is_java(jvm, place)) return sw_java_step(walk, jvm, other);
   }
   __u64 tag = walk->exact && !walk->first ? SW_TAG_EXACT : SW_TAG_ADDRESS;
-  __u32 v8 = area->kind == SW_AREA_ANONYMOUS ? sw_v8_shared(walk) : 0;
+  __u32 v8 = area->kind == SW_AREA_ANONYMOUS ? sw_v8_layout(walk) : 0;
   if (!v8 || !sw_push_function(walk, v8, pc, other))
     sw_push(walk, (pc & SW_ADDRESS_BITS) | tag << SW_TAG_SHIFT);
   if (!code) return sw_stop(walk, SW_END_UNMAPPED);

@@ -5,7 +5,9 @@
  * there. docs/node.md tells more.
  *
  * What is added to the stack is the function's SharedFunctionInfo, which a garbage collection seldom moves,
- * not the function itself, which one often moves. Nothing here is trusted: who names it checks what it is.
+ * not the function itself, which one often moves. By the time that it is named its script may have been
+ * dropped, and its place given to another one, so a hash of what makes it this very function goes along.
+ * symbolizers/src/v8/function.rs computes the same. Nothing here is trusted: who names it checks what it is.
  */
 #pragma once
 
@@ -18,8 +20,8 @@ struct sw_v8_frame {
 };
 
 /*
- * Address spaces with V8 in them, as their stacks showed: SharedFunctionInfo in a function, in words. An
- * entry that is left of another process costs a few reads, and names nothing.
+ * Address spaces with V8 in them, as their stacks showed: SW_RULE_V8_LAYOUT. An entry that is left of another
+ * process costs a few reads, and names nothing.
  */
 struct {
   __uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -32,7 +34,7 @@ struct {
 static __always_inline bool sw_is_v8_object(__u64 word) { return (word & 3) == 1 && !(word >> SW_TAG_SHIFT); }
 
 /* Whether code that was made at run time is V8's; once a walk. */
-static __always_inline __u32 sw_v8_shared(struct sw_walk *walk) {
+static __always_inline __u32 sw_v8_layout(struct sw_walk *walk) {
   if (walk->v8 == SW_V8_UNASKED) {
     __u64 mm = walk->mm;
     __u32 *known = bpf_map_lookup_elem(&sw_v8s, &mm);
@@ -41,28 +43,44 @@ static __always_inline __u32 sw_v8_shared(struct sw_walk *walk) {
   return walk->v8;
 }
 
-static __always_inline void sw_see_v8(struct sw_walk *walk, __u32 shared) {
-  if (sw_v8_shared(walk) == shared) return;
+static __always_inline void sw_see_v8(struct sw_walk *walk, __u32 layout) {
+  if (sw_v8_layout(walk) == layout) return;
   __u64 mm = walk->mm;
-  bpf_map_update_elem(&sw_v8s, &mm, &shared, BPF_ANY);
-  walk->v8 = shared;
+  bpf_map_update_elem(&sw_v8s, &mm, &layout, BPF_ANY);
+  walk->v8 = layout;
+}
+
+/*
+ * Which function a SharedFunctionInfo is of: V8 numbers scripts, and the functions of each. 16 bits, not 0
+ * unless they cannot be read.
+ */
+static __always_inline __u64 sw_v8_identity(__u32 layout, __u64 info, struct task_struct *other) {
+  __u64 script = 0, number = 0;
+  __u32 function = 0;
+  if (SW_V8_SCRIPT_NUMBER(layout) == 0) return 0;
+  if (!sw_read(&function, sizeof(function), info - 1 + SW_V8_FUNCTION_NUMBER(layout), other)) return 0;
+  if (!sw_read(&script, sizeof(script), info - 1 + SW_V8_SCRIPT(layout), other)) return 0;
+  if (!sw_is_v8_object(script)) return 0;
+  if (!sw_read(&number, sizeof(number), script - 1 + SW_V8_SCRIPT_NUMBER(layout), other)) return 0;
+  __u64 hash = (number ^ function) * 0x9e3779b97f4a7c15ull >> 48; /* a small integer has the upper half */
+  return hash ? hash : 1;
 }
 
 /*
  * Adds the function of the frame that the frame pointer points to; false if it is no JavaScript frame. That
  * of an interrupted function is not there yet at its first instructions: then it is its caller's.
  */
-static __always_inline bool sw_push_function(struct sw_walk *walk, __u32 shared, __u64 pc,
+static __always_inline bool sw_push_function(struct sw_walk *walk, __u32 layout, __u64 pc,
                                              struct task_struct *other) {
   struct sw_v8_frame frame;
   __u64 info;
   if (walk->fp < walk->sp + sizeof(frame) || (walk->fp & 7)) return false;
   if (!sw_read(&frame, sizeof(frame), walk->fp - sizeof(frame), other)) return false;
   if (!sw_is_v8_object(frame.function) || !sw_is_v8_object(frame.context)) return false;
-  if (!sw_read(&info, sizeof(info), frame.function - 1 + 8ull * shared, other)) return false;
+  if (!sw_read(&info, sizeof(info), frame.function - 1 + SW_V8_SHARED(layout), other)) return false;
   if (!sw_is_v8_object(info)) return false;
   sw_push(walk, info | (__u64)SW_TAG_V8 << SW_TAG_SHIFT);
-  sw_push(walk, pc);
+  sw_push(walk, (pc & SW_V8_CODE) | sw_v8_identity(layout, info, other) << SW_V8_IDENTITY_SHIFT);
   return true;
 }
 
@@ -71,13 +89,13 @@ static __always_inline bool sw_push_function(struct sw_walk *walk, __u32 shared,
  * interrupted in another builtin, which often has no frame of its own, gets the function that called it.
  */
 static __always_inline void sw_v8_builtin(struct sw_walk *walk, __u32 rule, struct task_struct *other) {
-  __u32 shared = SW_RULE_V8_SHARED(rule);
-  sw_see_v8(walk, shared);
+  __u32 layout = SW_RULE_V8_LAYOUT(rule);
+  sw_see_v8(walk, layout);
   if (!SW_RULE_V8_INTERPRETER(rule)) {
-    if (walk->first) sw_push_function(walk, shared, 0, other);
+    if (walk->first) sw_push_function(walk, layout, 0, other);
     return;
   }
   __u64 pc = walk->pc;
   walk->words--;
-  if (!sw_push_function(walk, shared, pc, other)) walk->words++;
+  if (!sw_push_function(walk, layout, pc, other)) walk->words++;
 }

@@ -84,7 +84,8 @@ export interface Drained {
     /** For space 2, 3, 5, 6 and 7: row of `processes` whose address it is; -1 else. */
     process: Int32Array;
     /** For space 5 (address is the Method*): index of the bytecode, and what tells the method from others; 6: what tells
-     * the nmethod; 7 (address is the SharedFunctionInfo): the program counter, or 0; 0 else. */
+     * the nmethod; 7 (address is the SharedFunctionInfo): the program counter or 0, and from bit 48 on
+     * which function it is (bpf/profile/v8.h), or 0; 0 else. */
     extra: BigUint64Array;
   };
   /** Distinct mapped files (build id + path), with one example to open it by. */

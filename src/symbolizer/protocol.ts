@@ -69,6 +69,17 @@ export function encodeFrames(
   return words;
 }
 
+/** Functions of a V8, each in a word: SharedFunctionInfo, and from bit 48 on which one it was. */
+export function encodeFunctions(functions: bigint[]): Uint32Array {
+  const words = new Uint32Array(1 + functions.length * 2);
+  words[0] = 1;
+  const numbers = new DataView(words.buffer);
+  functions.forEach((word, i) => {
+    numbers.setBigUint64(4 + i * 8, word, true);
+  });
+  return words;
+}
+
 /** High half of the lowest kernel address: what is left of an address above it is exact in a double. */
 export const KERNEL_BASE = 0xffff_0000;
 

@@ -8,6 +8,7 @@ import {
   decodeDescription,
   decodeLookup,
   encodeAddresses,
+  encodeFunctions,
   type FileDescription,
   type LookupAnswer,
   QUESTION,
@@ -197,7 +198,7 @@ export class Reader {
   async lookupFunctions(
     memory: SourceFile,
     program: SourceFile,
-    functions: number[],
+    functions: bigint[],
   ): Promise<LookupAnswer | null> {
     if (memory.level === 'none') return null;
     try {
@@ -209,7 +210,7 @@ export class Reader {
           return null;
         }
       }
-      const answer = await this.#ask(memory, QUESTION.lookup, encodeAddresses(true, functions, false));
+      const answer = await this.#ask(memory, QUESTION.lookup, encodeFunctions(functions));
       if (answer.status !== STATUS.ok) return null;
       memory.warm = true;
       return decodeLookup(answer.payload);

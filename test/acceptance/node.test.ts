@@ -2,7 +2,7 @@
 // JavaScript: named from V8's own structures in a process that was started like any other.
 import { rmSync } from 'node:fs';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { type Decoded, secondsOf, through } from '../helpers/pprof.js';
+import { type Decoded, type Frame, secondsOf, through } from '../helpers/pprof.js';
 import { record } from '../helpers/record.js';
 import { startHere, temporaryFolder } from '../helpers/stackwell.js';
 import { lineOf, sourcePath } from '../programs/build.js';
@@ -123,6 +123,51 @@ test('functions that a garbage collector moves keep their names', { timeout: 60_
     });
   expect(seconds.right).toBeGreaterThan(0.5);
   expect(seconds.wrong).toBe(0);
+});
+
+describe('scripts that are dropped, whose memory others get', () => {
+  const CALLS: Record<string, string> = { a: 'b', b: 'c', c: '' };
+  const LINES: Record<string, number> = { a: 12, b: 7, c: 2 };
+
+  /** In what the frames of one stack contradict each other: all of a script carry its number, and call in one order. */
+  function contradiction(frames: Frame[]): 'name' | 'place' | null {
+    let script = '';
+    let callee = '';
+    let place = false;
+    for (const { name, file, line } of frames) {
+      const [, letter, number] = /^([abc])(\d{6})$/.exec(name) ?? [];
+      if (letter === undefined || number === undefined) {
+        callee = '';
+        continue;
+      }
+      if (script !== '' && number !== script) return 'name';
+      if (callee !== '' && callee !== CALLS[letter]) return 'name';
+      script = number;
+      callee = letter;
+      // Its text may have been dropped before its name.
+      const first = LINES[letter]! + (Number(number) % 2) * 100;
+      if (file !== `/made/${number}.js` || (line !== first && line !== 0)) place = true;
+    }
+    return place ? 'place' : null;
+  }
+
+  test.each([
+    { how: 'compiled', flags: ['--no-turbo-inlining', '--no-maglev-inlining'] },
+    { how: 'interpreted', flags: ['--jitless'] },
+  ])('have no wrong names: $how', { timeout: 60_000 }, async ({ flags }) => {
+    const options = [...flags, '--expose-gc', '--no-compilation-cache', '--max-old-space-size=64'];
+    const node = startHere(process.execPath, [...options, sourcePath('scripts.mjs'), '30']);
+    const { profile } = await record(
+      ...['--pid', String(node.pid), '--type', 'cpu', '--hz', '997', '--seconds', '5'],
+    );
+    const named = secondsOf(profile, 'cpu', through(/^[abc]\d{6}$/));
+    expect(named).toBeGreaterThan(0.5);
+    const wrong = (what: string) =>
+      secondsOf(profile, 'cpu', ({ frames }) => contradiction(frames) === what) / named;
+    expect(wrong('name')).toBe(0);
+    // The name of a file is a string of its own, which may be gone by then, or another one.
+    expect(wrong('place')).toBeLessThan(0.3);
+  });
 });
 
 test('a perf map names code that is no function', { timeout: 60_000 }, async () => {

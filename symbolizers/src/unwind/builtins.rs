@@ -47,8 +47,9 @@ pub fn rows(program: &[u8], symbols: &[u8], code: &Code) -> io::Result<Rows> {
     // Of a frame that is not built yet, or not needed (a leaf), the frame pointer is the caller's, so that the caller is
     // left out, or shown by its function alone; what is above it is right.
     let plain = code.machine.rule(Cfa::Fp(16), Saved::Below(16), Saved::Below(8));
-    let shared = Layout::read(program)?.map(|layout| layout.shared);
-    let rule = |interpreter| shared.and_then(|shared| Rule::v8(interpreter, shared)).unwrap_or(plain);
+    let layout = Layout::read(program)?;
+    let rule =
+        |interpreter| layout.as_ref().and_then(|layout| Rule::v8(interpreter, layout)).unwrap_or(plain);
     let mut range = |start, end, rule| {
         rows.begin(segment.offset_of(start), segment.offset_of(end));
         rows.push(segment.offset_of(start), rule);

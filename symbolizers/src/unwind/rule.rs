@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One rule in 32 bits, as `bpf/profile/table.h` states them.
 
+use crate::v8::Layout;
+
 /// How to get from a frame to its caller's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rule(pub u32);
@@ -51,10 +53,20 @@ impl Rule {
     pub const SIGNAL: Self = Self(4);
     pub const END: Self = Self(5);
 
-    /// Code of V8, by frame pointer. `shared`: where in a JSFunction its SharedFunctionInfo is.
-    pub fn v8(interpreter: bool, shared: u64) -> Option<Self> {
-        let words = words(i64::try_from(shared).ok()?, 1, u16::MAX.into())? as u32;
-        Some(Self(V8 | u32::from(interpreter) << 4 | words << 16))
+    /// Code of V8, by frame pointer.
+    pub fn v8(interpreter: bool, layout: &Layout) -> Option<Self> {
+        // Of a size that it is counted in, and in as many bits as there are.
+        let member = |offset: u64, size: u64, bits: u32| {
+            let count = u32::try_from(offset / size).ok()?;
+            (offset.is_multiple_of(size) && count != 0 && count >> bits == 0).then_some(count)
+        };
+        let shared = member(layout.shared, 8, 5)?;
+        let identity = || {
+            let script = member(layout.function.script, 8, 5)?;
+            let function = member(layout.function.number?, 4, 6)?;
+            Some(script | function << 5 | member(layout.script.number?, 8, 5)? << 11)
+        };
+        Some(Self(V8 | u32::from(interpreter) << 4 | shared << 5 | identity().unwrap_or(0) << 10))
     }
 
     /// The return address is in the word below the CFA. None if it does not fit.
@@ -107,7 +119,8 @@ fn words(bytes: i64, least: i64, most: i64) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Cfa, Rule, Saved};
+    use super::{Cfa, Layout, Rule, Saved};
+    use crate::v8::made::LAYOUT;
 
     fn x86(cfa: Cfa, frame_pointer: Saved) -> Option<u32> {
         Rule::x86_64(cfa, frame_pointer).map(|rule| rule.0)
@@ -138,10 +151,16 @@ mod tests {
 
     #[test]
     fn bits_of_v8() {
-        assert_eq!(Rule::v8(false, 24), Some(Rule(0x0003_0008)));
-        assert_eq!(Rule::v8(true, 32), Some(Rule(0x0004_0018)));
-        assert_eq!(Rule::v8(true, 0), None);
-        assert_eq!(Rule::v8(true, 20), None);
+        let layout = |shared| Layout { shared, ..LAYOUT };
+        let identity = 8 << 21 | 13 << 15 | 4 << 10;
+        assert_eq!(Rule::v8(false, &layout(24)), Some(Rule(identity | 3 << 5 | 8)));
+        assert_eq!(Rule::v8(true, &layout(32)), Some(Rule(identity | 4 << 5 | 1 << 4 | 8)));
+        assert_eq!(Rule::v8(true, &layout(0)), None);
+        assert_eq!(Rule::v8(true, &layout(20)), None);
+        assert_eq!(Rule::v8(true, &layout(256)), None);
+        let mut unknown = LAYOUT;
+        unknown.script.number = None;
+        assert_eq!(Rule::v8(false, &unknown), Some(Rule(3 << 5 | 8)));
     }
 
     #[test]

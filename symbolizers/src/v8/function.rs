@@ -3,7 +3,7 @@
 
 use super::heap::{Heap, Object, Value};
 use super::layout::Layout;
-use super::strings::{text, units};
+use super::strings::{is_outside, text, units};
 
 const MOST_NAME: usize = 1024;
 const MOST_PATH: usize = 4096;
@@ -29,10 +29,21 @@ pub struct Named {
     pub line: u32,
 }
 
-/// Of the function whose SharedFunctionInfo is at the tagged address `shared`. None if there is none.
-pub fn name(heap: &Heap, layout: &Layout, shared: u64) -> Option<Named> {
-    let shared = Value::of(shared)?.object()?;
+/// As a sample tells of a function: the tagged address of its SharedFunctionInfo, and which one it was, 0 if that is not
+/// known.
+#[derive(Clone, Copy)]
+pub struct Question {
+    pub shared: u64,
+    pub identity: u16,
+}
+
+/// None if there is no function, or another one by now.
+pub fn name(heap: &Heap, layout: &Layout, question: Question) -> Option<Named> {
+    let shared = Value::of(question.shared)?.object()?;
     if heap.kind(layout, shared)? != layout.function.kind {
+        return None;
+    }
+    if question.identity != 0 && identity(heap, layout, shared)? != question.identity {
         return None;
     }
     let mut scope = Scope::default();
@@ -44,12 +55,24 @@ pub fn name(heap: &Heap, layout: &Layout, shared: u64) -> Option<Named> {
         Value::Object(object) => scope.name = text(heap, layout, object, MOST_NAME)?,
         Value::Small(_) => {}
     }
-    let script = heap.value(shared, layout.function.script)?.object();
-    let script = script.filter(|script| heap.kind(layout, *script) == Some(layout.script.kind));
-    let (file, line) =
-        script.map_or_else(Default::default, |script| place(heap, layout, script, scope.start));
+    // Functions of V8's own have none, and one that is debugged has something else there.
+    let (file, line) = match heap.value(shared, layout.function.script)? {
+        Value::Object(script) if heap.kind(layout, script)? == layout.script.kind => {
+            place(heap, layout, script, scope.start)?
+        }
+        _ => Default::default(),
+    };
     let name = if scope.name.is_empty() { anonymous(&file) } else { scope.name };
     Some(Named { name, file, line })
+}
+
+/// As in bpf/profile/v8.h.
+fn identity(heap: &Heap, layout: &Layout, shared: Object) -> Option<u16> {
+    let function = heap.u32(shared, layout.function.number?)?;
+    let script = heap.value(shared, layout.function.script)?.object()?;
+    let number = heap.word(script, layout.script.number?)?;
+    let hash = (number ^ u64::from(function)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48;
+    Some((hash as u16).max(1))
 }
 
 /// By its file, or there would be many of one name. Not by its line, which is another one in each version.
@@ -60,9 +83,18 @@ fn anonymous(file: &str) -> String {
     }
 }
 
-fn place(heap: &Heap, layout: &Layout, script: Object, start: Option<usize>) -> (String, u32) {
-    let path = heap.value(script, layout.script.name).and_then(Value::object);
-    let path = path.and_then(|path| text(heap, layout, path, MOST_PATH)).unwrap_or_default();
+/// Empty for a script that was read from no file. None if what is there is neither a name nor nothing: it was dropped.
+fn place(heap: &Heap, layout: &Layout, script: Object, start: Option<usize>) -> Option<(String, u32)> {
+    let path = match heap.value(script, layout.script.name)? {
+        Value::Object(path) if is_outside(heap.kind(layout, path)?, layout) => String::new(),
+        Value::Object(path) if heap.kind(layout, path)? < layout.first_non_string => {
+            text(heap, layout, path, MOST_PATH)?
+        }
+        Value::Object(none) if heap.value(none, layout.undefined.at)?.small()? == layout.undefined.kind => {
+            String::new()
+        }
+        _ => return None,
+    };
     let path = path.strip_prefix("file://").map_or(path.clone(), str::to_owned);
     let source = heap.value(script, layout.script.source).and_then(Value::object);
     let line = start.filter(|start| *start <= MOST_SOURCE).zip(source).and_then(|(start, source)| {
@@ -72,7 +104,7 @@ fn place(heap: &Heap, layout: &Layout, script: Object, start: Option<usize>) -> 
     });
     // Without a file (eval) a line means nothing.
     let line = if path.is_empty() { 0 } else { line.unwrap_or(0) };
-    (path, line)
+    Some((path, line))
 }
 
 #[derive(Default)]
@@ -141,9 +173,10 @@ fn start(start: Value, end: Value) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::heap::Heap;
     use super::super::layout::Layout;
-    use super::super::made::{Made, LAYOUT, LAYOUT_13};
-    use super::{name, Named, FUNCTION_VARIABLE, HAS_INFERRED_NAME};
+    use super::super::made::{Made, FUNCTION_NUMBER, LAYOUT, LAYOUT_13, SCRIPT_NUMBER};
+    use super::{Named, Question, FUNCTION_VARIABLE, HAS_INFERRED_NAME};
 
     const SOURCE: &str = "// first\n// second\nfunction f() {}\n";
 
@@ -164,6 +197,11 @@ mod tests {
         let scope = made.scope(&slots);
         let function = made.function(scope, script);
         (made, function)
+    }
+
+    /// Whichever it was when it was sampled.
+    fn name(heap: &Heap, layout: &Layout, shared: u64) -> Option<Named> {
+        super::name(heap, layout, Question { shared, identity: 0 })
     }
 
     fn named(name: &str) -> Option<Named> {
@@ -193,6 +231,20 @@ mod tests {
     fn without_a_name() {
         let (made, function) = function(&LAYOUT, 0, |_| vec![]);
         assert_eq!(name(&made.heap(), &LAYOUT, function), named("(anonymous app.mjs)"));
+    }
+
+    #[test]
+    fn another_function_in_its_place_is_none() {
+        let (made, shared) =
+            function(&LAYOUT, FUNCTION_VARIABLE, |made| vec![made.one_byte("f"), Made::small(0)]);
+        let sampled = |script: i32, number: u32| {
+            let word = Made::small(script) | u64::from(number);
+            let identity = (word.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48) as u16;
+            super::name(&made.heap(), &LAYOUT, Question { shared, identity })
+        };
+        assert_eq!(sampled(SCRIPT_NUMBER, FUNCTION_NUMBER), named("f"));
+        assert_eq!(sampled(SCRIPT_NUMBER + 1, FUNCTION_NUMBER), None);
+        assert_eq!(sampled(SCRIPT_NUMBER, FUNCTION_NUMBER + 1), None);
     }
 
     #[test]

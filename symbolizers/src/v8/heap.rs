@@ -79,11 +79,15 @@ impl Heap {
     }
 
     pub fn value(&self, object: Object, offset: u64) -> Option<Value> {
-        Value::of(u64::from_le_bytes(self.bytes(object, offset)?))
+        Value::of(self.word(object, offset)?)
     }
 
     pub fn u32(&self, object: Object, offset: u64) -> Option<u32> {
         self.bytes(object, offset).map(u32::from_le_bytes)
+    }
+
+    pub fn word(&self, object: Object, offset: u64) -> Option<u64> {
+        self.bytes(object, offset).map(u64::from_le_bytes)
     }
 
     fn bytes<const N: usize>(&self, object: Object, offset: u64) -> Option<[u8; N]> {

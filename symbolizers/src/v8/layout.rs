@@ -22,6 +22,7 @@ pub struct Layout {
     pub script: Script,
     pub string: Strings,
     pub first_non_string: u16,
+    pub undefined: Undefined,
 }
 
 /// A SharedFunctionInfo.
@@ -30,6 +31,15 @@ pub struct Function {
     pub kind: u16,
     pub name_or_scope: u64,
     pub script: u64,
+    /// 32 bits: which one of its script it is.
+    pub number: Option<u64>,
+}
+
+/// JavaScript's `undefined`: which of the objects of its kind it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undefined {
+    pub at: u64,
+    pub kind: i32,
 }
 
 /// A ScopeInfo: slots, counted from behind the map.
@@ -49,6 +59,8 @@ pub struct Script {
     pub kind: u16,
     pub name: u64,
     pub source: u64,
+    /// A small integer that no other script of the same V8 had before.
+    pub number: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,6 +127,8 @@ impl Layout {
                 kind: kind("SharedFunctionInfo__SHARED_FUNCTION_INFO_TYPE")?,
                 name_or_scope: numbers.member("SharedFunctionInfo", "name_or_scope_info")?,
                 script: script.or_else(|| numbers.member("SharedFunctionInfo", "script"))?,
+                // Not exported; from V8 10 to 13 it stands behind the flags.
+                number: numbers.member("SharedFunctionInfo", "flags").map(|flags| flags + 4),
             },
             scope: Scope {
                 kind: kind("ScopeInfo__SCOPE_INFO_TYPE")?,
@@ -130,6 +144,8 @@ impl Layout {
                 kind: kind("Script__SCRIPT_TYPE")?,
                 name: numbers.member("Script", "name")?,
                 source: numbers.member("Script", "source")?,
+                // The same.
+                number: numbers.member("Script", "line_ends").map(|ends| ends + 8),
             },
             string: Strings {
                 length: numbers.member("String", "length")?,
@@ -142,6 +158,10 @@ impl Layout {
                 actual: numbers.member("ThinString", "actual")?,
             },
             first_non_string: u16::try_from(*numbers.0.get("FirstNonstringType")?).ok()?,
+            undefined: Undefined {
+                at: numbers.member("Oddball", "kind_offset")?,
+                kind: *numbers.0.get("OddballUndefined")?,
+            },
         })
     }
 }

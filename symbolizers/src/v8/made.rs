@@ -6,15 +6,15 @@ use std::io::Write;
 use std::os::fd::FromRawFd;
 
 use super::heap::Heap;
-use super::layout::{Function, Layout, Scope, Script, Strings};
+use super::layout::{Function, Layout, Scope, Script, Strings, Undefined};
 
 pub const LAYOUT: Layout = Layout {
     map: 0,
     instance_type: 12,
     shared: 24,
-    function: Function { kind: 262, name_or_scope: 16, script: 32 },
+    function: Function { kind: 262, name_or_scope: 16, script: 32, number: Some(52) },
     scope: Scope { kind: 261, locals: 2, first: 3, place_first: false },
-    script: Script { kind: 167, name: 16, source: 8 },
+    script: Script { kind: 167, name: 16, source: 8, number: Some(64) },
     string: Strings {
         length: 12,
         one_byte: 16,
@@ -26,10 +26,14 @@ pub const LAYOUT: Layout = Layout {
         actual: 16,
     },
     first_non_string: 128,
+    undefined: Undefined { at: 40, kind: 5 },
 };
 
 pub const LAYOUT_13: Layout =
     Layout { scope: Scope { first: 5, place_first: true, ..LAYOUT.scope }, ..LAYOUT };
+
+pub const SCRIPT_NUMBER: i32 = 77;
+pub const FUNCTION_NUMBER: u32 = 3;
 
 const MAP: u16 = 255;
 const CONS: u16 = 1;
@@ -118,7 +122,7 @@ impl Made {
     }
 
     pub fn script(&mut self, name: u64, source: u64) -> u64 {
-        self.of(self.layout.script.kind, &[source, name])
+        self.of(self.layout.script.kind, &[source, name, 0, 0, 0, 0, 0, Self::small(SCRIPT_NUMBER)])
     }
 
     pub fn scope(&mut self, slots: &[u64]) -> u64 {
@@ -127,6 +131,6 @@ impl Made {
 
     /// A SharedFunctionInfo.
     pub fn function(&mut self, scope: u64, script: u64) -> u64 {
-        self.of(self.layout.function.kind, &[0, scope, 0, script])
+        self.of(self.layout.function.kind, &[0, scope, 0, script, 0, u64::from(FUNCTION_NUMBER) << 32])
     }
 }

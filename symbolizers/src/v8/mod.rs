@@ -5,14 +5,14 @@ mod function;
 mod heap;
 mod layout;
 #[cfg(test)]
-mod made;
+pub mod made;
 mod strings;
 
 use std::fs::File;
 use std::io;
 
 use crate::answer::{Answer, Frame, Naming};
-use function::Named;
+use function::{Named, Question};
 use heap::Heap;
 pub use layout::Layout;
 
@@ -27,10 +27,14 @@ impl V8 {
         Ok(Layout::read(program)?.map(|layout| Self { heap: Heap::new(memory), layout }))
     }
 
-    /// Names the functions with these SharedFunctionInfos. The process runs on: each is read twice, each time from memory
-    /// as it is then, and two answers that differ are none.
-    pub fn lookup(&self, functions: &[u64], answer: &mut Answer) {
-        let read = |function: &u64| function::name(&self.heap, &self.layout, *function);
+    /// Names functions: each word is the address of a SharedFunctionInfo, and in its upper 16 bits which one it was. The
+    /// process runs on: each is read twice, each time from memory as it is then, and two answers that differ are none.
+    pub fn lookup(&self, words: &[u64], answer: &mut Answer) {
+        let functions: Vec<_> = words
+            .iter()
+            .map(|word| Question { shared: word & ((1 << 48) - 1), identity: (word >> 48) as u16 })
+            .collect();
+        let read = |function: &Question| function::name(&self.heap, &self.layout, *function);
         self.heap.forget();
         let first: Vec<_> = functions.iter().map(read).collect();
         self.heap.forget();

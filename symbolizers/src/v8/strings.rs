@@ -10,11 +10,17 @@ const REPRESENTATION: u16 = 7;
 const ONE_BYTE: u16 = 8;
 const SEQUENCE: u16 = 0;
 const CONS: u16 = 1;
+const EXTERNAL: u16 = 2;
 const SLICED: u16 = 3;
 const THIN: u16 = 5;
 
 /// Strings within strings, of one string.
 const MOST_PARTS: usize = 64;
+
+/// Whether an object of this type is a string whose text is outside of the heap.
+pub fn is_outside(kind: u16, layout: &Layout) -> bool {
+    kind < layout.first_non_string && kind & REPRESENTATION == EXTERNAL
+}
 
 /// The first `most` UTF-16 units of a string. None if it is no string, or none that can be read.
 pub fn units(heap: &Heap, layout: &Layout, string: Object, most: usize) -> Option<Vec<u16>> {

@@ -17,7 +17,7 @@ import { COMPILED, INTERPRETED, JavaMachines } from './java.js';
 import { openJitDump } from './jit-dumps.js';
 import { Kernel } from './kernel.js';
 import { openPerfMap } from './perf-maps.js';
-import { JAVASCRIPT, V8Processes } from './v8.js';
+import { codeOf, JAVASCRIPT, V8Processes } from './v8.js';
 import { openVdso } from './vdso.js';
 
 export interface SymbolizerOptions {
@@ -240,12 +240,12 @@ export class Symbolizer implements SymbolSource {
       if (rows === undefined) byProcess.set(process[row]!, [row]);
       else rows.push(row);
     }
-    const codeOf = new Map<number, number>();
+    const codes = new Map<number, number>();
     for (const [one, rows] of byProcess) {
       const left = await this.#orBusy(() => this.#v8.answer(input, one, rows, builder, deadline));
-      for (const row of left === 'symbolizer_busy' ? rows : left) codeOf.set(row, Number(extra[row]!));
+      for (const row of left === 'symbolizer_busy' ? rows : left) codes.set(row, codeOf(extra[row]!));
     }
-    return codeOf;
+    return codes;
   }
 
   /** The file of every row that has one, or why it has none. */

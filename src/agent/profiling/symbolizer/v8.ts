@@ -15,6 +15,10 @@ import type { ElfFiles } from './elf-files.js';
 /** Space of their locations. */
 export const JAVASCRIPT = 7;
 
+/** Of a location's `extra`: the address of the code. The bits above it tell which function it is. */
+const CODE = (1n << 48n) - 1n;
+export const codeOf = (extra: bigint): number => Number(extra & CODE);
+
 export class V8Processes {
   constructor(
     readonly table: FileTable,
@@ -31,9 +35,9 @@ export class V8Processes {
     builder: SymbolsBuilder,
     deadline: number,
   ): Promise<number[]> {
-    const byFunction = new Map<number, number[]>();
+    const byFunction = new Map<bigint, number[]>();
     for (const row of rows) {
-      const key = Number(input.locations.address[row]!);
+      const key = (input.locations.address[row]! & CODE) | (input.locations.extra[row]! & ~CODE);
       const same = byFunction.get(key);
       if (same === undefined) byFunction.set(key, [row]);
       else same.push(row);
@@ -50,26 +54,26 @@ export class V8Processes {
       const part = functions.slice(from, from + MAX_ADDRESSES);
       const late = performance.now() > deadline;
       const answer = late ? null : await this.reader.lookupFunctions(memory, program, part);
-      if (answer !== null) this.#keep(answer, part, number);
-      for (const key of part) {
-        const entry = this.cache.find(number, key);
+      if (answer !== null) this.#keep(answer, number, from);
+      part.forEach((key, i) => {
+        const entry = this.cache.find(number, from + i);
         for (const row of byFunction.get(key)!) {
           if (entry < 0) left.push(row);
           else builder.copy(row, this.cache.generation, entry, 'jit_unknown');
         }
-      }
+      });
     }
     // Nothing could be read: the process may have gone on to another program, with other memory.
     if (left.length === rows.length) await this.reader.forget(memory);
     return left;
   }
 
-  #keep(answer: LookupAnswer, functions: number[], number: number): void {
+  #keep(answer: LookupAnswer, number: number, first: number): void {
     const { strings } = answer;
     let frame = 0;
-    for (let i = 0; i < functions.length; i++) {
+    for (let i = 0; i < answer.counts.length; i++) {
       if (answer.counts[i] === 0) continue;
-      this.cache.begin(number, functions[i]!);
+      this.cache.begin(number, first + i);
       this.cache.push(
         strings[answer.name[frame]!]!,
         strings[answer.systemName[frame]!]!,
