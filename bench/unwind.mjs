@@ -22,15 +22,16 @@ const compiled = fileURLToPath(new URL('../dist/agent/profiling/', import.meta.u
 const { Symbolizer } = await import(path.join(compiled, 'symbolizer/symbolizer.js'));
 const { UnwindTables } = await import(path.join(compiled, 'unwind-tables.js'));
 const { Runtimes } = await import(path.join(compiled, 'runtimes.js'));
+const { PerfMapRequests } = await import(path.join(compiled, 'attach/perf-map-requests.js'));
 const { STACK_ENDS } = await import(path.join(compiled, '../../profile/types.js'));
 
 const objects = fileURLToPath(new URL('../build/bpf', import.meta.url));
 const STATS = '/proc/sys/kernel/bpf_stats_enabled';
 const HZ = 997;
 const WARM_MS = 6000;
-const TURN_MS = 3000;
+const TURN_MS = 2000;
 const TURNS = 3;
-const OTEL_WARM_MS = 8000;
+const OTEL_WARM_MS = 6000;
 
 const median = numbers => numbers.toSorted((a, b) => a - b)[numbers.length >> 1];
 const round = (number, digits = 0) => Number(number.toFixed(digits));
@@ -48,7 +49,7 @@ function follow(symbols, unwinds, hz) {
     unwinds,
   });
   const tables = new UnwindTables(profiler, symbols);
-  const runtimes = new Runtimes(profiler, symbols);
+  const runtimes = new Runtimes(profiler, symbols, new PerfMapRequests(false));
   const timer = setInterval(() => {
     profiler.poll();
     if (!unwinds) return;
@@ -83,7 +84,7 @@ function stacksOf({ samples, stacks, locations, processes }, pids) {
 async function own(symbols, unwinds, pids) {
   const { profiler, close } = follow(symbols, unwinds, HZ);
   try {
-    await sleep(WARM_MS);
+    await sleep(unwinds ? WARM_MS : 1000);
     await profiler.drain();
     const costs = [];
     let stacks;
