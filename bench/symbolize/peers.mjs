@@ -74,11 +74,12 @@ export async function goAddr2line({ debug }, addresses) {
 }
 
 function frame(name, place) {
-  const match = /^(.*?):(\d+|\?)(?::\d+)?(?: \(discriminator \d+\))?$/.exec(place);
+  // Go says -1 where there is no line.
+  const match = /^(.*?):(-?\d+|\?)(?::\d+)?(?: \(discriminator \d+\))?$/.exec(place);
   return {
     name: name === '??' ? '' : name,
     file: match[1] === '??' ? '' : match[1],
-    line: match[2] === '?' ? 0 : Number(match[2]),
+    line: match[2] === '?' ? 0 : Math.max(0, Number(match[2])),
   };
 }
 
