@@ -67,7 +67,6 @@ export async function stackwell(Symbolizer, { file }, offsets, options = {}) {
         const at = frameOffset[row] + i;
         return {
           name: strings[frames.systemName[at]],
-          shown: strings[frames.name[at]],
           file: strings[frames.file[at]],
           line: frames.line[at],
         };

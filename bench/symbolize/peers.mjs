@@ -34,10 +34,10 @@ function measured(command, args, input) {
 
 const hex = addresses => addresses.map(address => `0x${address.toString(16)}\n`).join('');
 
-export async function llvmSymbolizer({ debug }, addresses, { demangle = false } = {}) {
+export async function llvmSymbolizer({ debug }, addresses) {
   const { output, ...cost } = await measured(
     'llvm-symbolizer',
-    [`--obj=${debug}`, '--inlines', demangle ? '--demangle' : '--no-demangle'],
+    [`--obj=${debug}`, '--inlines', '--no-demangle'],
     hex(addresses),
   );
   const frames = output
@@ -50,12 +50,8 @@ export async function llvmSymbolizer({ debug }, addresses, { demangle = false } 
   return { frames, ...cost };
 }
 
-export async function addr2line({ debug }, addresses, { demangle = false } = {}) {
-  const { output, ...cost } = await measured(
-    'addr2line',
-    ['-a', '-i', '-f', ...(demangle ? ['-C'] : []), '-e', debug],
-    hex(addresses),
-  );
+export async function addr2line({ debug }, addresses) {
+  const { output, ...cost } = await measured('addr2line', ['-a', '-i', '-f', '-e', debug], hex(addresses));
   const frames = output
     .split(/^0x[0-9a-f]{16}\n/m)
     .slice(1)

@@ -70,11 +70,7 @@ export function GO() {
   return { file, debug: file };
 }
 
-/** libstdc++'s debugging build: small enough for a test. */
-export const LIBSTDCXX = () =>
-  fromDebian(['libstdc++6-12-dbg'], 'usr/lib/x86_64-linux-gnu/debug/libstdc++.so.6.0.30');
-
-export function buildIdOf(file) {
+function buildIdOf(file) {
   return /Build ID: ([0-9a-f]+)/.exec(run('readelf', ['-n', file]))?.[1] ?? '';
 }
 

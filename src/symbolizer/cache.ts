@@ -2,6 +2,8 @@
 // Answers that were given, by file and offset. Two generations: what is used moves to the young one; when that is
 // full, the old one is dropped whole, with its strings. No object per location: columns and an open hash table.
 
+import type { LookupAnswer } from './protocol.js';
+
 const NO_ENTRY = 0xffff_ffff;
 
 /** Of each frame: name, system name, file, line, first line of the function. */
@@ -138,6 +140,26 @@ export class LocationCache {
         from.frame[at + 4]!,
       );
     return into;
+  }
+
+  /**
+   * The entry in `generation` of what the child answered: frames `from` to `to`. Two rows of one answer can be the same
+   * place (a leaf and a return address, two mappings of one file), which is kept once.
+   */
+  keep(file: number, offset: number, answer: LookupAnswer, from: number, to: number): number {
+    const known = this.find(file, offset);
+    if (known >= 0) return known;
+    const entry = this.begin(file, offset);
+    const { strings, name, systemName, line, startLine } = answer;
+    for (let at = from; at < to; at++)
+      this.push(
+        strings[name[at]!]!,
+        strings[systemName[at]!]!,
+        strings[answer.file[at]!]!,
+        line[at]!,
+        startLine[at]!,
+      );
+    return entry;
   }
 
   /** Starts an entry without frames, in `generation`; `push` adds some. */

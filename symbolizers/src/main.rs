@@ -11,6 +11,7 @@ mod go;
 mod java;
 mod jit;
 mod kernel;
+mod memory;
 mod sandbox;
 mod server;
 mod unwind;

@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { readPprof, secondsOf, through } from '../helpers/pprof.js';
-import { record } from '../helpers/record.js';
+import { recordCpu } from '../helpers/record.js';
 import {
   bin,
   bpfOrphans,
@@ -211,16 +211,7 @@ test('metrics port taken', { timeout: 30_000 }, async () => {
 test('ELF files with damaged headers among the mappings', { timeout: 60_000 }, async () => {
   const damaged = startHere(program('damaged'), ['40', temporaryFolder()]);
   await eventually('it has mapped its files', 10, () => damaged.stdout.includes('ready') || null);
-  const { profile } = await record(
-    '--pid',
-    String(damaged.pid),
-    '--type',
-    'cpu',
-    '--hz',
-    '397',
-    '--seconds',
-    '5',
-  );
+  const { profile } = await recordCpu(damaged.pid!, 5);
 
   const total = secondsOf(profile, 'cpu');
   const inDamaged = secondsOf(profile, 'cpu', sample => /\/damaged-\d\.so$/.test(sample.frames[0]!.module));

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { type Sample, secondsOf, through } from '../helpers/pprof.js';
-import { record } from '../helpers/record.js';
+import { recordCpu } from '../helpers/record.js';
 import { errorCode, stackwell, startHere, temporaryFolder } from '../helpers/stackwell.js';
 import { lineOf, program } from '../programs/build.js';
 
@@ -14,16 +14,7 @@ test('C++: shares of three functions, one of them inlined, with file and line', 
   timeout: 60_000,
 }, async () => {
   const shares = startHere(program('shares'), ['40']);
-  const { profile } = await record(
-    '--pid',
-    String(shares.pid),
-    '--type',
-    'cpu',
-    '--hz',
-    '397',
-    '--seconds',
-    '8',
-  );
+  const { profile } = await recordCpu(shares.pid!, 8);
 
   expect(profile.types).toEqual(['cpu/nanoseconds']);
   expect(Math.abs(profile.period - 1e9 / 397)).toBeLessThan(1);

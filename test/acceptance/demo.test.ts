@@ -2,7 +2,7 @@
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { secondsOf, through } from '../helpers/pprof.js';
-import { record } from '../helpers/record.js';
+import { recordCpu } from '../helpers/record.js';
 import { descendants, eventually, isRunning, root, sleep, start } from '../helpers/stackwell.js';
 
 test('the demo runs three workloads that have names, and leaves nothing behind', {
@@ -24,7 +24,7 @@ test('the demo runs three workloads that have names, and leaves nothing behind',
     [pid(/demo\/catalog/), /^main\.\(\*catalog\)\.handleSearch$/],
     [java, /Warehouse\.\w+$/],
   ] as const) {
-    const { profile } = await record('--pid', String(one), '--type', 'cpu', '--hz', '397', '--seconds', '4');
+    const { profile } = await recordCpu(one, 4);
     const all = secondsOf(profile, 'cpu');
     expect(all / profile.durationSeconds, String(name)).toBeGreaterThan(0.02);
     expect(secondsOf(profile, 'cpu', through(name)), String(name)).toBeGreaterThan(0.3 * all);

@@ -1,22 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from 'vitest';
 import { type Sample, secondsOf, through } from '../helpers/pprof.js';
-import { record } from '../helpers/record.js';
+import { recordCpu } from '../helpers/record.js';
 import { startHere } from '../helpers/stackwell.js';
 import { lineOf, program } from '../programs/build.js';
 
 test('Go: shares, lines, and names down to main.main', { timeout: 90_000 }, async () => {
   const ledger = startHere(program('ledger'), ['40']);
-  const { profile } = await record(
-    '--pid',
-    String(ledger.pid),
-    '--type',
-    'cpu',
-    '--hz',
-    '397',
-    '--seconds',
-    '8',
-  );
+  const { profile } = await recordCpu(ledger.pid!, 8);
   const inMain = secondsOf(profile, 'cpu', through(/^main\.main$/));
   expect(inMain).toBeGreaterThan(1);
   for (const [name, share] of [

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Frame } from '../helpers/pprof.js';
-import { record } from '../helpers/record.js';
+import { recordCpu } from '../helpers/record.js';
 import { startHere } from '../helpers/stackwell.js';
 import { javaHome } from '../matrix/java.js';
 import { sourcePath } from '../programs/build.js';
@@ -93,9 +93,7 @@ for (const version of ['distribution', '25.0.2.1'])
       ],
       { cwd: folder },
     );
-    const { profile } = await record(
-      ...['--pid', String(java.pid), '--type', 'cpu', '--hz', '997', '--seconds', '4'],
-    );
+    const { profile } = await recordCpu(java.pid!, 4, 997);
     expect(java.stderr).toBe('');
     const samples = { named: 0, unnamed: 0 };
     const classes = new Set<string>();

@@ -3,7 +3,7 @@
 import { rmSync } from 'node:fs';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type Decoded, type Frame, secondsOf, through } from '../helpers/pprof.js';
-import { record } from '../helpers/record.js';
+import { recordCpu } from '../helpers/record.js';
 import { startHere, temporaryFolder } from '../helpers/stackwell.js';
 import { lineOf, sourcePath } from '../programs/build.js';
 
@@ -34,16 +34,7 @@ describe('shares, names and lines of two functions', () => {
   ] as const)
     test(how, { timeout: 60_000 }, async () => {
       const node = startHere(process.execPath, [option, sourcePath('turns.mjs'), '30']);
-      const { profile } = await record(
-        '--pid',
-        String(node.pid),
-        '--type',
-        'cpu',
-        '--hz',
-        '397',
-        '--seconds',
-        '5',
-      );
+      const { profile } = await recordCpu(node.pid!, 5);
       expectWhole(profile, /^settle$/);
       const whole = secondsOf(profile, 'cpu', through(/^settle$/));
       for (const [name, share] of [
@@ -68,16 +59,7 @@ describe('shares, names and lines of two functions', () => {
 
 test('through builtins that call back', { timeout: 60_000 }, async () => {
   const node = startHere(process.execPath, [sourcePath('sorts.cjs'), '30']);
-  const { profile } = await record(
-    '--pid',
-    String(node.pid),
-    '--type',
-    'cpu',
-    '--hz',
-    '397',
-    '--seconds',
-    '5',
-  );
+  const { profile } = await recordCpu(node.pid!, 5);
   const functions = /^(compare|sorted|counted)$/;
   expectWhole(profile, /^counted$/);
   const sorting = secondsOf(profile, 'cpu', through(/^Builtins_ArrayPrototypeSort$/));
@@ -100,16 +82,7 @@ test('through builtins that call back', { timeout: 60_000 }, async () => {
 
 test('functions that a garbage collector moves keep their names', { timeout: 60_000 }, async () => {
   const node = startHere(process.execPath, ['--no-turbo-inlining', sourcePath('closures.mjs'), '30']);
-  const { profile } = await record(
-    '--pid',
-    String(node.pid),
-    '--type',
-    'cpu',
-    '--hz',
-    '397',
-    '--seconds',
-    '5',
-  );
+  const { profile } = await recordCpu(node.pid!, 5);
   expectWhole(profile, /^burn$/);
   // Each of them is called by its own maker and by nothing else: a name from the wrong object would show here.
   const maker = /^make(First|Second)$/;
@@ -157,9 +130,7 @@ describe('scripts that are dropped, whose memory others get', () => {
   ])('have no wrong names: $how', { timeout: 60_000 }, async ({ flags }) => {
     const options = [...flags, '--expose-gc', '--no-compilation-cache', '--max-old-space-size=64'];
     const node = startHere(process.execPath, [...options, sourcePath('scripts.mjs'), '30']);
-    const { profile } = await record(
-      ...['--pid', String(node.pid), '--type', 'cpu', '--hz', '997', '--seconds', '5'],
-    );
+    const { profile } = await recordCpu(node.pid!, 5, 997);
     const named = secondsOf(profile, 'cpu', through(/^[abc]\d{6}$/));
     expect(named).toBeGreaterThan(0.5);
     const wrong = (what: string) =>
@@ -178,16 +149,7 @@ test('a perf map names code that is no function', { timeout: 60_000 }, async () 
     cwd: temporaryFolder(),
   });
   onTestFinished(() => rmSync(`/tmp/perf-${node.pid}.map`, { force: true }));
-  const { profile } = await record(
-    '--pid',
-    String(node.pid),
-    '--type',
-    'cpu',
-    '--hz',
-    '397',
-    '--seconds',
-    '3',
-  );
+  const { profile } = await recordCpu(node.pid!, 3);
   expectWhole(profile, /^RegExp:/);
   const searching = secondsOf(profile, 'cpu', through(/^RegExp:\(a\|aa\)\+b$/));
   expect(searching).toBeGreaterThan(0.8 * secondsOf(profile, 'cpu'));

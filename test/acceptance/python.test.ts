@@ -5,7 +5,7 @@ import { homedir } from 'node:os';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { type Decoded, secondsOf, through } from '../helpers/pprof.js';
-import { record } from '../helpers/record.js';
+import { recordCpu } from '../helpers/record.js';
 import { startHere } from '../helpers/stackwell.js';
 import { sourcePath } from '../programs/build.js';
 
@@ -31,7 +31,7 @@ function pythonWithPerf(): string | null {
 }
 
 async function recordOf(pid: number): Promise<Decoded> {
-  const { profile } = await record('--pid', String(pid), '--type', 'cpu', '--hz', '397', '--seconds', '5');
+  const { profile } = await recordCpu(pid, 5);
   expect(Number(profile.comments.complete) / Number(profile.comments.samples)).toBeGreaterThan(0.99);
   return profile;
 }

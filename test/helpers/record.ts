@@ -41,3 +41,7 @@ export async function record(...args: string[]): Promise<Recording> {
   const output = path.join(temporaryFolder(), 'out.pb.gz');
   return finishRecord(start(bin, ['record', '--json', '-o', output, ...args]), output);
 }
+
+/** On-CPU samples of a process. */
+export const recordCpu = (pid: number, seconds: number, hz = 397): Promise<Recording> =>
+  record('--pid', String(pid), '--type', 'cpu', '--hz', String(hz), '--seconds', String(seconds));

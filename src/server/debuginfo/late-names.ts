@@ -177,25 +177,13 @@ export class LateNames {
 
   /** Puts an answer into the cache and the rows that asked for it. */
   async #take(answer: LookupAnswer, number: number, group: Group, builder: SymbolsBuilder): Promise<void> {
-    const { counts, strings } = answer;
+    const { counts } = answer;
     let frame = 0;
     let named = 0;
     for (let i = 0; i < group.rows.length; i++) {
       if (i % 256 === 0) await this.#pause();
       const end = frame + counts[i]!;
-      // Two mappings of one build are the same place twice.
-      let entry = this.#cache.find(number, group.addresses[i]!);
-      if (entry < 0) {
-        entry = this.#cache.begin(number, group.addresses[i]!);
-        for (let at = frame; at < end; at++)
-          this.#cache.push(
-            strings[answer.name[at]!]!,
-            strings[answer.systemName[at]!]!,
-            strings[answer.file[at]!]!,
-            answer.line[at]!,
-            answer.startLine[at]!,
-          );
-      }
+      const entry = this.#cache.keep(number, group.addresses[i]!, answer, frame, end);
       if (end > frame) named++;
       frame = end;
       builder.copy(group.rows[i]!, this.#cache.generation, entry, 'no_symbols');

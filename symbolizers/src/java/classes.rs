@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
 use super::layout::{Layout, Loaders};
-use super::memory::Memory;
+use crate::memory::Memory;
 
 /// Loaders that are looked at. Lambdas and scripts may have one each.
 const MAX_LOADERS: usize = 100_000;

@@ -2,7 +2,7 @@
 //! Blobs: what HotSpot calls a piece of generated code with its header. Found by an address in them.
 
 use super::layout::{CodeCache, Layout};
-use super::memory::Memory;
+use crate::memory::Memory;
 
 /// Steps back in the segment map: each covers up to 254 segments of 128 bytes or so.
 const MAX_STEPS: usize = 256;

@@ -5,9 +5,9 @@
 use super::classes::Classes;
 use super::code_cache::Blob;
 use super::layout::{DebugInfo, Layout, Metadata};
-use super::memory::Memory;
 use super::method::{self, Named};
 use super::numbers::Numbers;
+use crate::memory::Memory;
 
 /// C2 inlines up to 9 levels deep (15 through method handles), Graal deeper.
 const MAX_DEPTH: usize = 64;

@@ -3,8 +3,8 @@
 //! saw the method (bpf/profile/method.h, where it is explained).
 
 use super::layout::Layout;
-use super::memory::Memory;
 use super::method::aligned;
+use crate::memory::Memory;
 
 const NATIVE: u64 = 0xffff;
 const CLASS: u64 = 1 << 16;

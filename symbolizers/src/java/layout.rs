@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Where things are in the JVM that is read: members whose names and places differ between versions, as one set.
 
-use super::memory::Memory;
 use super::numbers::Encoding;
 use super::structs::{Slot, Structs};
+use crate::memory::Memory;
 
 /// Code heaps: one, or three since JDK 9; a fourth is planned for.
 const MAX_HEAPS: u64 = 4;

@@ -4,7 +4,7 @@
 use super::classes::Classes;
 use super::layout::{Layout, SourceFile};
 use super::lines::line_of;
-use super::memory::Memory;
+use crate::memory::Memory;
 
 /// Longest name of a class, a method or a signature that is taken.
 const MAX_NAME: usize = 4096;

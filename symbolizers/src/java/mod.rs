@@ -8,7 +8,6 @@ mod description;
 mod identity;
 mod layout;
 mod lines;
-mod memory;
 mod method;
 mod numbers;
 mod structs;
@@ -21,13 +20,16 @@ use std::io;
 use classes::Classes;
 use code_cache::Blob;
 use layout::Layout;
-use memory::Memory;
 use method::Named;
 use structs::Structs;
 use stubs::Stubs;
 use symbols::{Symbols, STUBS};
 
 use crate::answer::{Answer, Frame, Naming};
+use crate::memory::{Bounds, Memory};
+
+/// 64 MiB of each.
+const BOUNDS: Bounds = Bounds { pages: 16_384, work: 64 << 20 };
 
 /// One frame that is asked about, as the unwinder found it.
 pub struct Question {
@@ -58,7 +60,7 @@ impl Jvm {
     /// Fails with `NotFound` when the JVM does not tell what is needed, which may change while it starts.
     pub fn open(memory: File, library: &[u8], bias: u64) -> io::Result<Self> {
         let symbols = Symbols::read(library)?;
-        let memory = Memory::new(memory);
+        let memory = Memory::new(memory, BOUNDS);
         let address = |name: &str| Some(symbols.address(name)?.wrapping_add(bias));
         let structs = Structs::read(&memory, address).ok_or(io::ErrorKind::NotFound)?;
         let layout = Layout::read(&memory, &structs).ok_or(io::ErrorKind::NotFound)?;

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::memory::Memory;
+use crate::memory::Memory;
 
 /// Entries of one table: a tenth of it is in use.
 const MAX_ENTRIES: u64 = 30_000;

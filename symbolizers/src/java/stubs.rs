@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::layout::CodeCache;
-use super::memory::Memory;
+use crate::memory::Memory;
 
 /// Stubs that are read: there are a few hundred.
 const MAX_STUBS: usize = 8192;

@@ -2,23 +2,16 @@
 //! The heap of a V8 in another process, through a descriptor of `/proc/PID/mem` that the agent opened. The process runs
 //! on while it is read, and may write whatever it likes: every read can fail, and nothing read is trusted.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 
 use super::layout::Layout;
+use crate::memory::{Bounds, Memory};
 
-const PAGE: u64 = 4096;
-/// Pages that are read between two calls of `forget`: 32 MiB.
-const MAX_PAGES: usize = 8192;
-
-type Page = Box<[u8; PAGE as usize]>;
+/// 32 MiB. Lines are counted in sources anew for each function, so what is looked at is much more.
+const BOUNDS: Bounds = Bounds { pages: 8192, work: u64::MAX };
 
 pub struct Heap {
-    memory: File,
-    /// Read lately, so that each is seen at one moment.
-    pages: RefCell<HashMap<u64, Option<Page>>>,
+    memory: Memory,
 }
 
 /// The address of an object.
@@ -59,12 +52,12 @@ impl Value {
 
 impl Heap {
     pub fn new(memory: File) -> Self {
-        Self { memory, pages: RefCell::default() }
+        Self { memory: Memory::new(memory, BOUNDS) }
     }
 
     /// The next reads see the memory as it is then.
     pub fn forget(&self) {
-        self.pages.borrow_mut().clear();
+        self.memory.forget();
     }
 
     /// The type of an object, as its map tells. A moved object's map is another word.
@@ -98,26 +91,6 @@ impl Heap {
 
     /// Fills `into` whole, or gives None.
     pub fn read(&self, object: Object, offset: u64, into: &mut [u8]) -> Option<()> {
-        let mut from = object.0.checked_add(offset)?;
-        let mut rest = into;
-        while !rest.is_empty() {
-            let inside = (from % PAGE) as usize;
-            let (now, later) = rest.split_at_mut(rest.len().min(PAGE as usize - inside));
-            let mut pages = self.pages.borrow_mut();
-            if pages.len() >= MAX_PAGES {
-                return None;
-            }
-            let page = pages.entry(from / PAGE).or_insert_with(|| self.page(from / PAGE));
-            now.copy_from_slice(&page.as_ref()?[inside..inside + now.len()]);
-            from = from.checked_add(now.len() as u64)?;
-            rest = later;
-        }
-        Some(())
-    }
-
-    fn page(&self, number: u64) -> Option<Page> {
-        let mut page = Box::new([0; PAGE as usize]);
-        self.memory.read_exact_at(&mut page[..], number * PAGE).ok()?;
-        Some(page)
+        self.memory.read(object.0.checked_add(offset)?, into)
     }
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Java virtual machines: descriptions for the unwinder, and names for their frames. The child reads a machine's memory
 // through a descriptor that is opened here, so the kernel's permission check is the agent's.
-import { openSync } from 'node:fs';
 import type { WantedRuntimes } from '#native/bpf';
 import type { Reason } from '../../../profile/types.js';
 import type { SymbolsBuilder } from '../../../symbolizer/builder.js';
@@ -13,6 +12,7 @@ import type { FileTable, SourceFile } from '../../../symbolizer/source-file.js';
 import { readStat } from '../../procfs/process.js';
 import type { SymbolInput } from '../symbols.js';
 import type { ElfFiles } from './elf-files.js';
+import { openMemory } from './memory.js';
 
 const NS_PER_TICK = 10_000_000n;
 const MAX_MACHINES = 1024;
@@ -125,20 +125,7 @@ export class JavaMachines {
         continue;
       }
       const number = numberOf(row);
-      const offset = offsetOf(row, number);
-      // A leaf and a return address can be the same place.
-      let entry = this.cache.find(number, offset);
-      if (entry < 0) {
-        entry = this.cache.begin(number, offset);
-        for (let at = frame; at < end; at++)
-          this.cache.push(
-            answer.strings[answer.name[at]!]!,
-            answer.strings[answer.systemName[at]!]!,
-            answer.strings[answer.file[at]!]!,
-            answer.line[at]!,
-            answer.startLine[at]!,
-          );
-      }
+      const entry = this.cache.keep(number, offsetOf(row, number), answer, frame, end);
       frame = end;
       builder.copy(row, this.cache.generation, entry, 'jit_unknown');
     }
@@ -158,15 +145,14 @@ export class JavaMachines {
   async #ready(machine: Machine): Promise<Reason | null> {
     const { wanted, row, file } = machine;
     if (!file.isOpen) {
-      const descriptor = openMemory(machine.pid);
+      const memory = openMemory(machine.pid);
       // It is the memory of the process that has the id now.
       if (readStat(machine.pid)?.startNs !== machine.startNs) {
-        if (descriptor !== null) closeDescriptor(descriptor);
+        if (memory !== null) closeDescriptor(memory.descriptor);
         await this.#forget(machine);
         return 'process_gone';
       }
-      if (descriptor === null) return 'jit_unknown';
-      const memory = { descriptor, size: 0, device: 0n, inode: 0n, modifiedNs: 0n, uid: 0 };
+      if (memory === null) return 'jit_unknown';
       file.opened.push({ id: file.number, file: memory, role: 'self' });
     }
     if (await this.reader.isLoaded(file)) return null;
@@ -184,13 +170,5 @@ export class JavaMachines {
   async #forget(machine: Machine): Promise<void> {
     if (this.#byPid.get(machine.pid) === machine) this.#byPid.delete(machine.pid);
     await this.reader.forget(machine.file);
-  }
-}
-
-function openMemory(pid: number): number | null {
-  try {
-    return openSync(`/proc/${pid}/mem`, 'r');
-  } catch {
-    return null;
   }
 }

@@ -353,7 +353,7 @@ export class Symbolizer implements SymbolSource {
     builder: SymbolsBuilder,
     none: Reason,
   ): Promise<void> {
-    const { counts, strings } = answer;
+    const { counts } = answer;
     let frame = 0;
     for (let i = 0; i < group.rows.length; i++) {
       if (i % 256 === 0) await this.#pause();
@@ -364,19 +364,7 @@ export class Symbolizer implements SymbolSource {
         builder.fail(group.rows[i]!, none);
         continue;
       }
-      // Two rows of one batch can be the same place.
-      let entry = this.#cache.find(number, address);
-      if (entry < 0) {
-        entry = this.#cache.begin(number, address);
-        for (let at = frame; at < end; at++)
-          this.#cache.push(
-            strings[answer.name[at]!]!,
-            strings[answer.systemName[at]!]!,
-            strings[answer.file[at]!]!,
-            answer.line[at]!,
-            answer.startLine[at]!,
-          );
-      }
+      const entry = this.#cache.keep(number, address, answer, frame, end);
       frame = end;
       builder.copy(group.rows[i]!, this.#cache.generation, entry, none);
     }

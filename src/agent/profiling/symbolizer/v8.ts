@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Names for JavaScript functions of processes with a V8. The child reads a process's memory through a descriptor that is
 // opened here, so the kernel's permission check is the agent's.
-import { openSync } from 'node:fs';
 import type { SymbolsBuilder } from '../../../symbolizer/builder.js';
 import type { LocationCache } from '../../../symbolizer/cache.js';
 import { closeDescriptor } from '../../../symbolizer/opener.js';
@@ -11,6 +10,7 @@ import type { FileTable, SourceFile } from '../../../symbolizer/source-file.js';
 import { stillThere } from '../../procfs/process.js';
 import type { SymbolInput } from '../symbols.js';
 import type { ElfFiles } from './elf-files.js';
+import { openMemory } from './memory.js';
 
 /** Space of their locations. */
 export const JAVASCRIPT = 7;
@@ -69,19 +69,11 @@ export class V8Processes {
   }
 
   #keep(answer: LookupAnswer, number: number, first: number): void {
-    const { strings } = answer;
     let frame = 0;
     for (let i = 0; i < answer.counts.length; i++) {
-      if (answer.counts[i] === 0) continue;
-      this.cache.begin(number, first + i);
-      this.cache.push(
-        strings[answer.name[frame]!]!,
-        strings[answer.systemName[frame]!]!,
-        strings[answer.file[frame]!]!,
-        answer.line[frame]!,
-        answer.startLine[frame]!,
-      );
-      frame++;
+      const end = frame + answer.counts[i]!;
+      if (end > frame) this.cache.keep(number, first + i, answer, frame, end);
+      frame = end;
     }
   }
 
@@ -99,24 +91,15 @@ export class V8Processes {
     const memory = this.table.use(`v8:${pid[process]}:${startNs[process]}:${program.number}`, 'v8');
     if (memory.level === 'none') return null;
     if (!memory.isOpen) {
-      const descriptor = openMemory(pid[process]!);
-      if (descriptor === null) return null;
+      const opened = openMemory(pid[process]!);
+      if (opened === null) return null;
       // It is the memory of the process that has the id now.
       if (stillThere(pid[process]!, startNs[process]!) === null) {
-        closeDescriptor(descriptor);
+        closeDescriptor(opened.descriptor);
         return null;
       }
-      const file = { descriptor, size: 0, device: 0n, inode: 0n, modifiedNs: 0n, uid: 0 };
-      memory.opened.push({ id: memory.number, file, role: 'self' });
+      memory.opened.push({ id: memory.number, file: opened, role: 'self' });
     }
     return { memory, program };
-  }
-}
-
-function openMemory(pid: number): number | null {
-  try {
-    return openSync(`/proc/${pid}/mem`, 'r');
-  } catch {
-    return null;
   }
 }

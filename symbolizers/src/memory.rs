@@ -9,23 +9,30 @@ use std::os::unix::fs::FileExt;
 
 const PAGE: u64 = 4096;
 
-/// Pages that are read between two calls of `forget`: 64 MiB.
-const MAX_PAGES: usize = 16_384;
-/// Bytes that are looked at in that time, the same ones again and again too, and what a read costs by itself in as many
-/// bytes: structures that lead in circles, or are all in one page, take no longer than others.
-const MAX_WORK: u64 = 64 << 20;
+/// What a read costs by itself, in as many bytes.
 const EACH_READ: u64 = 32;
+
+/// Between two calls of `forget`.
+#[derive(Clone, Copy)]
+pub struct Bounds {
+    /// Pages that are read.
+    pub pages: usize,
+    /// Bytes that are looked at, the same ones again and again too: structures that lead in circles, or are all in one
+    /// page, take no longer than others.
+    pub work: u64,
+}
 
 /// Reads go through pages that are kept until `forget`, so one question sees each page at one moment.
 pub struct Memory {
     file: File,
+    bounds: Bounds,
     pages: RefCell<HashMap<u64, Option<Box<[u8; PAGE as usize]>>>>,
     work: Cell<u64>,
 }
 
 impl Memory {
-    pub fn new(file: File) -> Self {
-        Self { file, pages: RefCell::default(), work: Cell::new(0) }
+    pub fn new(file: File, bounds: Bounds) -> Self {
+        Self { file, bounds, pages: RefCell::default(), work: Cell::new(0) }
     }
 
     /// The next reads see the memory as it is then.
@@ -37,7 +44,7 @@ impl Memory {
     /// Fills `into` whole, or gives None.
     pub fn read(&self, address: u64, into: &mut [u8]) -> Option<()> {
         self.work.set(self.work.get() + into.len() as u64 + EACH_READ);
-        if self.work.get() > MAX_WORK {
+        if self.work.get() > self.bounds.work {
             return None;
         }
         let mut at = 0;
@@ -46,7 +53,7 @@ impl Memory {
             let inside = (from % PAGE) as usize;
             let length = (into.len() - at).min(PAGE as usize - inside);
             let mut pages = self.pages.borrow_mut();
-            if pages.len() >= MAX_PAGES {
+            if pages.len() >= self.bounds.pages {
                 return None;
             }
             let page = pages.entry(from / PAGE).or_insert_with(|| self.page(from / PAGE));
