@@ -11,7 +11,7 @@ import { cpus, loadavg, release } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { LOADS } from './agent/loads.mjs';
-import { bpfBetween, bpfIds, bpfRuns, cpuSeconds, residentBytes } from './agent/measure.mjs';
+import { bpfBetween, bpfIds, bpfRuns, cpuSeconds, residentBytes, runSeconds } from './agent/measure.mjs';
 import { PROFILERS } from './agent/profilers.mjs';
 import { markdown } from './agent/table.mjs';
 
@@ -43,11 +43,16 @@ async function measure(load, profiler, hz) {
     await sleep(STARTUP_SECONDS * 1000);
     subject.check();
     const startupCpuSeconds = cpuSeconds(subject.pid);
-    const before = { at: performance.now(), bpf: bpfRuns(subject.pid, earlier), work: work.work() };
+    const before = {
+      at: performance.now(),
+      run: runSeconds(subject.pid),
+      bpf: bpfRuns(subject.pid, earlier),
+      work: work.work(),
+    };
     await sleep(STEADY_SECONDS * 1000);
     subject.check();
     const seconds = (performance.now() - before.at) / 1000;
-    const steady = cpuSeconds(subject.pid) - startupCpuSeconds;
+    const steady = runSeconds(subject.pid) - before.run;
     const bpf = bpfBetween(before.bpf, bpfRuns(subject.pid, earlier));
     const bpfNs = Object.values(bpf).reduce((sum, run) => sum + run.ns, 0);
     return {

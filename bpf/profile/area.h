@@ -40,37 +40,57 @@ enum { SW_MAPLE_LEAF = 1, SW_MAPLE_ALLOCATION = 3 };
 #define SW_MAPLE_IS_NODE(entry) (((entry) & 3) == 2 && (entry) > 4096)
 #define SW_MAPLE_LEVELS 8
 
-/* As mtree_range_walk() and ma_data_end(). `pivot` is scratch memory. 0: nothing is mapped there. */
-static __noinline __u64 sw_maple_find(__u64 mm, __u64 address, __u64 *pivot) {
-  if (!pivot) return 0;
-  __u64 entry = (__u64)BPF_CORE_READ((struct mm_struct *)mm, mm_mt.ma_root);
-  if (!SW_MAPLE_IS_NODE(entry)) return entry; /* a single area */
-  __u64 max = ~0ull;
-  for (int level = 0; level < SW_MAPLE_LEVELS; level++) {
-    __u64 node = SW_MAPLE_NODE(entry);
-    __u32 type = SW_MAPLE_TYPE(entry);
-    struct maple_range_64 *range = (void *)node;
-    struct maple_arange_64 *allocation = (void *)node;
-    bool allocates = type == SW_MAPLE_ALLOCATION;
-    const void *pivots = allocates ? (void *)__builtin_preserve_access_index(&allocation->pivot[0])
-                                   : (void *)__builtin_preserve_access_index(&range->pivot[0]);
-    __u32 count = allocates ? 9 : SW_PIVOTS;
-    if (bpf_probe_read_kernel(pivot, SW_PIVOTS * sizeof(__u64), pivots)) return 0;
-    /* The last pivot tells whether the node is full; a node that is not says how far it goes. */
-    __u64 last = pivot[allocates ? 8 : SW_PIVOTS - 1];
-    __u32 end = last == max ? count - 1 : count;
-    if (!last) end = allocates ? BPF_CORE_READ(allocation, meta.end) : BPF_CORE_READ(range, meta.end);
-    __u32 at = 0;
-    for (__u32 i = 0; i < SW_PIVOTS; i++) {
-      if (i >= end || pivot[i] >= address) break;
-      at = i + 1;
-    }
-    if (at < end && at < SW_PIVOTS) max = pivot[at];
-    void **slots = allocates ? __builtin_preserve_access_index(&allocation->slot[0])
-                             : __builtin_preserve_access_index(&range->slot[0]);
-    if (bpf_probe_read_kernel(&entry, sizeof(entry), slots + at)) return 0;
-    if (type <= SW_MAPLE_LEAF || !entry) return entry;
+/* A look-up on its way down the tree; in scratch memory. */
+struct sw_maple {
+  __u64 address;
+  __u64 entry; /* next to look at, at last the area; 0: nothing is mapped there */
+  __u64 max;   /* the last address of what `entry` is about */
+  __u64 pivot[SW_PIVOTS];
+};
+
+/*
+ * One level down; 1 when there is no further. As mtree_range_walk() and ma_data_end(). Global, so that the
+ * verifier looks at it once: it takes as long for all the turns of the loop as for a whole other program.
+ */
+__noinline int sw_maple_down(struct sw_maple *maple) {
+  if (!maple) return 1;
+  __u64 node = SW_MAPLE_NODE(maple->entry);
+  __u32 type = SW_MAPLE_TYPE(maple->entry);
+  maple->entry = 0;
+  struct maple_range_64 *range = (void *)node;
+  struct maple_arange_64 *allocation = (void *)node;
+  bool allocates = type == SW_MAPLE_ALLOCATION;
+  const void *pivots = allocates ? (void *)__builtin_preserve_access_index(&allocation->pivot[0])
+                                 : (void *)__builtin_preserve_access_index(&range->pivot[0]);
+  __u32 count = allocates ? 9 : SW_PIVOTS;
+  if (bpf_probe_read_kernel(maple->pivot, SW_PIVOTS * sizeof(__u64), pivots)) return 1;
+  /* The last pivot tells whether the node is full; a node that is not says how far it goes. */
+  __u64 last = maple->pivot[allocates ? 8 : SW_PIVOTS - 1];
+  __u32 end = last == maple->max ? count - 1 : count;
+  if (!last) end = allocates ? BPF_CORE_READ(allocation, meta.end) : BPF_CORE_READ(range, meta.end);
+  __u32 at = 0;
+  for (__u32 i = 0; i < SW_PIVOTS; i++) {
+    if (i >= end || maple->pivot[i] >= maple->address) break;
+    at = i + 1;
   }
+  if (at < end && at < SW_PIVOTS) maple->max = maple->pivot[at];
+  void **slots = allocates ? __builtin_preserve_access_index(&allocation->slot[0])
+                           : __builtin_preserve_access_index(&range->slot[0]);
+  if (bpf_probe_read_kernel(&maple->entry, sizeof(maple->entry), slots + at)) {
+    maple->entry = 0;
+    return 1;
+  }
+  return type <= SW_MAPLE_LEAF || !maple->entry;
+}
+
+/* 0: nothing is mapped there. */
+static __always_inline __u64 sw_maple_find(__u64 mm, __u64 address, struct sw_maple *maple) {
+  maple->entry = (__u64)BPF_CORE_READ((struct mm_struct *)mm, mm_mt.ma_root);
+  if (!SW_MAPLE_IS_NODE(maple->entry)) return maple->entry; /* a single area */
+  maple->address = address;
+  maple->max = ~0ull;
+  for (int level = 0; level < SW_MAPLE_LEVELS; level++)
+    if (sw_maple_down(maple)) return maple->entry;
   return 0;
 }
 
@@ -100,7 +120,7 @@ static __noinline __u64 sw_rb_find(__u64 mm, __u64 address) {
 
 /* Scratch memory, as it does not fit a program's stack. */
 union sw_area_scratch {
-  __u64 pivot[SW_PIVOTS];
+  struct sw_maple maple;
   __u64 area[SW_AREA_BYTES / 8];
 };
 
@@ -119,7 +139,7 @@ static __noinline bool sw_find_area(__u64 mm, __u64 address, struct sw_area *are
   area->start = area->end = 0;
   __u64 found;
   if (bpf_core_field_exists(struct mm_struct, mm_mt))
-    found = sw_maple_find(mm, address, scratch->pivot);
+    found = sw_maple_find(mm, address, &scratch->maple);
   else
     found = sw_rb_find(mm, address);
   if (!found || bpf_probe_read_kernel(scratch->area, SW_AREA_BYTES, (void *)found)) return false;

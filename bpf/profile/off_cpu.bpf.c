@@ -332,6 +332,18 @@ int sw_open_sleepable(struct bpf_iter__task *ctx) { return sw_open(ctx, true); }
 
 SEC("iter/task")
 int sw_open_kernel_part(struct bpf_iter__task *ctx) { return sw_open(ctx, false); }
+
+/* Where the scheduler's own code is: /proc/kallsyms tells it too, but after writing all names before it, 50
+ * ms. */
+SEC("syscall")
+int sw_find_scheduler(struct sw_range *range) {
+  __u64 from = 0, to = 0;
+  bpf_kallsyms_lookup_name("__sched_text_start", sizeof "__sched_text_start", 0, &from);
+  bpf_kallsyms_lookup_name("__sched_text_end", sizeof "__sched_text_end", 0, &to);
+  range->from = from;
+  range->to = to;
+  return 0;
+}
 #endif
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -105,6 +105,12 @@ struct sw_stack_head {
 };
 SW_ASSERT(sizeof(struct sw_stack_head) == 24);
 
+/* Kernel addresses, without `to`. Both 0: not known. */
+struct sw_range {
+  __u64 from;
+  __u64 to;
+};
+
 struct sw_stack {
   struct sw_stack_head head;
   __u64 frame[SW_MAX_FRAMES + SW_MAX_USER];

@@ -86,14 +86,29 @@ static __always_inline __u64 sw_mix(__u64 hash, __u64 word) {
 #define SW_WALKED_ONCE __noinline
 #endif
 
+#define SW_HASHED_AT_ONCE 16
+
+/* Mixes in up to SW_HASHED_AT_ONCE frames from `at` to `end`. */
+SW_WALKED_ONCE __u64 sw_hash_frames(const struct sw_stack *stack, __u64 hash, __u32 at, __u32 end) {
+  if (!stack) return 0;
+  for (__u32 i = 0; i < SW_HASHED_AT_ONCE; i++) {
+    __u32 frame = at + i;
+    if (frame >= end) break;
+    barrier_var(frame); /* what is compared is what is used */
+    if (frame >= SW_MAX_FRAMES + SW_MAX_USER) break;
+    hash = sw_mix(hash, stack->frame[frame]);
+  }
+  return hash;
+}
+
 SW_WALKED_ONCE __u64 sw_hash(const struct sw_stack *stack) {
   if (!stack) return 1;
   __u32 kernel = stack->head.kernel_frames, user = stack->head.user_frames;
   __u32 n = kernel + user;
   __u64 hash = sw_mix(stack->head.flags | stack->head.end << 8, ((__u64)kernel << 32) | user);
-  for (__u32 i = 0; i < SW_MAX_FRAMES + SW_MAX_USER; i++) {
-    if (i >= n) break;
-    hash = sw_mix(hash, stack->frame[i]);
+  for (__u32 at = 0; at < SW_MAX_FRAMES + SW_MAX_USER; at += SW_HASHED_AT_ONCE) {
+    if (at >= n) break;
+    hash = sw_hash_frames(stack, hash, at, n);
   }
   hash ^= hash >> 47;
   return hash ? hash : 1; /* 0 means none */

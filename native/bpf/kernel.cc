@@ -113,14 +113,14 @@ std::vector<int> onlineCpus() {
   return cpus;
 }
 
-std::pair<uint64_t, uint64_t> kernelRange(const std::string& first, const std::string& last) {
+sw_range kernelRange(const std::string& first, const std::string& last) {
   uint64_t start = 0, end = 0;
   eachKernelSymbol([&](uint64_t address, std::string_view symbol) {
     if (symbol == first) start = address;
     if (symbol == last) end = address;
     return start == 0 || end == 0;
   });
-  return start < end ? std::pair(start, end) : std::pair<uint64_t, uint64_t>(0, 0);
+  return start < end ? sw_range{start, end} : sw_range{0, 0};
 }
 
 std::string kernelFunctionName(const std::string& name) {

@@ -4,8 +4,9 @@
 
 #include <cstdint>
 #include <string>
-#include <utility>
 #include <vector>
+
+#include "../../bpf/profile/sample.h"
 
 struct btf;
 
@@ -33,7 +34,7 @@ std::vector<int> onlineCpus();
 
 /** The addresses from one symbol of /proc/kallsyms to another; zeros when they are not told (kptr_restrict).
  */
-std::pair<uint64_t, uint64_t> kernelRange(const std::string& first, const std::string& last);
+sw_range kernelRange(const std::string& first, const std::string& last);
 
 /** The name under which a function stands in /proc/kallsyms: itself, or with a compiler's suffix (`.isra.0`);
  * '' if not. */

@@ -184,6 +184,11 @@ void Object::iterate(const std::string& name) {
                   {{"program", name}, {"reason", std::string("run: ") + std::strerror(error)}});
 }
 
+bool Object::call(const std::string& name, void* context, size_t bytes) {
+  LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = context, .ctx_size_in = static_cast<__u32>(bytes));
+  return bpf_prog_test_run_opts(bpf_program__fd(program(name)), &options) == 0;
+}
+
 void Object::attachToPerfEvent(const std::string& name, int fd) {
   Log log;
   bpf_link* link = bpf_program__attach_perf_event(program(name), fd);

@@ -43,6 +43,8 @@ class Object {
   void attachKprobe(const std::string& program, const std::string& function);
   /** Runs a task iterator over all tasks once. */
   void iterate(const std::string& program);
+  /** Runs a `syscall` program once on a copy of `context` that comes back. False if the kernel did not. */
+  bool call(const std::string& program, void* context, size_t bytes);
   void attachToPerfEvent(const std::string& program, int fd);
   void detach();
 

@@ -67,7 +67,13 @@ OffCpu::OffCpu(const Options& all, ScopeFilter& scope, Stacks& stacks)
              {"offCpuOpen", iterator_.empty()                  ? "none"
                             : iterator_ == "sw_open_sleepable" ? "iter.s/task"
                                                                : "iter/task"}};
-  load(stacks, kernelRange("__sched_text_start", "__sched_text_end"));
+  bool finds = !legacy && kernelVersion() >= version(5, 16);  // bpf_kallsyms_lookup_name
+  if (!legacy && !finds) object_.omit("sw_find_scheduler");
+  object_.load();
+  sw_range scheduler{};
+  if (!finds || !object_.call("sw_find_scheduler", &scheduler, sizeof scheduler) || !scheduler.from)
+    scheduler = kernelRange("__sched_text_start", "__sched_text_end");
+  stacks.addRing(object_.mapFd("sw_stacks"), scheduler);
 }
 
 void OffCpu::attach() {

@@ -44,11 +44,6 @@ Sampler::Sampler(const Options& options, const std::string& file, const Object& 
   }
 }
 
-void Sampler::load(Stacks& stacks, std::pair<uint64_t, uint64_t> scheduler) {
-  object_.load();
-  stacks.addRing(object_.mapFd("sw_stacks"), scheduler);
-}
-
 void Sampler::take(uint32_t set, const std::function<void(const sw_key&, const sw_value&)>& row) {
   int fd = object_.mapFd(set ? "sw_counts_1" : "sw_counts_0");
   uint64_t place = 0;  // the kernel keeps a bucket's number in it
@@ -68,7 +63,8 @@ void Sampler::take(uint32_t set, const std::function<void(const sw_key&, const s
 OnCpu::OnCpu(const Options& options, const Object& scope, Stacks& stacks)
     : Sampler(options, kernelVersion() < version(5, 12) ? "on_cpu_5_8.bpf.o" : "on_cpu.bpf.o", scope),
       periodNs_(1'000'000'000u / options.hz) {
-  load(stacks, {0, 0});
+  object_.load();
+  stacks.addRing(object_.mapFd("sw_stacks"), {0, 0});
 }
 
 void OnCpu::followCpus(const std::vector<int>& online) {

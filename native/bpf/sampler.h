@@ -22,8 +22,6 @@ class Sampler {
   Sampler(const Options& options, const std::string& file, const Object& scope);
   virtual ~Sampler() = default;
 
-  /** The object is set up: loads it and adds its ring. */
-  void load(Stacks& stacks, std::pair<uint64_t, uint64_t> scheduler);
   /** Starts the programs. */
   virtual void attach() = 0;
   /** Just before the sets are turned around. */

@@ -20,7 +20,7 @@ Stacks::Stacks() = default;
 
 Stacks::~Stacks() { ring_buffer__free(rings_); }
 
-void Stacks::addRing(int fd, std::pair<uint64_t, uint64_t> scheduler) {
+void Stacks::addRing(int fd, sw_range scheduler) {
   auto ring = std::make_unique<Ring>(Ring{this, scheduler});
   int error = 0;
   if (!rings_) {

@@ -9,6 +9,8 @@
 #include <unordered_set>
 #include <utility>
 
+#include "../../bpf/profile/sample.h"
+
 struct ring_buffer;
 
 namespace stackwell {
@@ -35,7 +37,7 @@ class Stacks {
    * are cut: what comes before them is the tracer, and a task that still waits is seen by the kernel's walk
    * without them, so that both show the same stack.
    */
-  void addRing(int fd, std::pair<uint64_t, uint64_t> scheduler);
+  void addRing(int fd, sw_range scheduler);
   /** Takes what is in the rings. Returns the number of stacks. */
   int consume();
   /** Processes whose stacks came since the call before. */
@@ -51,7 +53,7 @@ class Stacks {
  private:
   struct Ring {
     Stacks* owner;
-    std::pair<uint64_t, uint64_t> scheduler;
+    sw_range scheduler;
   };
   static int receive(void* ring, void* data, size_t size);
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Command } from 'commander';
+import { optimizeRarely } from '../agent/tiering.js';
 import { loadConfig, type Overrides } from '../config/load.js';
 import { say } from './output.js';
 import { stopRequested } from './signals.js';
@@ -40,6 +41,7 @@ export function addAgent(program: Command): void {
         ...agentOverrides(options),
         [['agent', 'data'], options.data],
       ]);
+      optimizeRarely();
       const stop = stopRequested();
       const { startAgent } = await import('../agent/agent.js');
       const running = await startAgent(agent);

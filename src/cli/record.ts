@@ -2,6 +2,7 @@
 // Profiles for some seconds into a file, without a server.
 import { type Command, Option } from 'commander';
 import type { RecordResult } from '../agent/record.js';
+import { optimizeRarely } from '../agent/tiering.js';
 import { durationMs } from '../config/config.js';
 import { StackwellError } from '../errors.js';
 import { coverageLines, ranked, sumOf } from '../profile/coverage.js';
@@ -67,6 +68,7 @@ async function run(flags: RecordFlags): Promise<void> {
     throw usage(`--off-cpu-min: ${(error as Error).message}`);
   }
   checkWritable(flags.output);
+  optimizeRarely();
   const stop = new AbortController();
   const interrupt = () => stop.abort();
   process.once('SIGINT', interrupt);

@@ -9,6 +9,7 @@
 #define __noinline __attribute__((noinline))
 
 #define SEC(name)
+#define barrier_var(place)
 #define __uint(name, value) int(*name)[value]
 #define __type(name, value) typeof(value) *name
 #define __array(name, value) typeof(value) *name[]
