@@ -25,7 +25,7 @@ const RATES = flags.quick ? [97] : [19, 97, 997];
 /** Rates at which each profiler is measured, of those above. */
 const MEASURED = {
   stackwell: RATES,
-  'stackwell-cpu': [97],
+  'stackwell-cpu': flags.quick ? [97] : [19, 97],
   perf: [97],
   otel: flags.quick ? [97] : [19, 97],
 };
@@ -107,7 +107,7 @@ try {
   });
   // What is compared is measured one after another: the machine changes over the length of a run.
   for (const load of Object.keys(LOADS))
-    for (const hz of RATES)
+    for (const hz of RATES.filter(rate => LOADS[load].rates?.includes(rate) ?? true))
       for (const profiler of present.filter(one => MEASURED[one].includes(hz))) {
         note(`${LOADS[load].label}, ${hz} Hz: ${PROFILERS[profiler].label}`);
         cells.push(await measure(load, profiler, hz));

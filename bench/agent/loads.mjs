@@ -3,6 +3,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { PROCESSES, startCrowd } from '../unwind/crowd.mjs';
 
 const build = fileURLToPath(new URL('../../build/bench/', import.meta.url));
 
@@ -75,8 +76,17 @@ function compile() {
   };
 }
 
+/** Each busy for a moment and asleep for 0.2 s. With `copies` they share nothing but their libraries. */
+function crowd(copies) {
+  const { stop, alive } = startCrowd({ copies });
+  return { ...nothing, stop, check: () => alive() === PROCESSES };
+}
+
+/** `rates`: at which it is measured, if not at all of them. */
 export const LOADS = {
   idle: { label: 'idle', start: () => nothing },
   busy: { label: '2 busy cores', start: busy },
   compile: { label: 'a compiler forks (gcc, two at a time)', start: compile },
+  crowd: { label: `${PROCESSES} processes of four programs`, rates: [19], start: () => crowd(false) },
+  strangers: { label: `${PROCESSES} processes, each its own program`, rates: [19], start: () => crowd(true) },
 };

@@ -38,8 +38,8 @@ function copyOf(program, number) {
   return copy;
 }
 
-/** Starts them; `stop` ends them by their ids. */
-export function startCrowd() {
+/** Starts them, each a copy of its own or all the same four programs; `stop` ends them by their ids. */
+export function startCrowd({ copies = true } = {}) {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const programs = Object.keys(PROGRAMS).filter(program => existsSync(program));
@@ -47,9 +47,9 @@ export function startCrowd() {
   let bytes = 0;
   for (let number = 0; number < PROCESSES; number++) {
     const program = programs[number % programs.length];
-    const copy = copyOf(program, number);
-    bytes += readFileSync(copy).length;
-    children.push(startChild(copy, PROGRAMS[program], { argv0: program }));
+    const file = copies ? copyOf(program, number) : program;
+    bytes += readFileSync(file).length;
+    children.push(startChild(file, PROGRAMS[program], { argv0: program }));
   }
   return {
     programs: programs.map(program => path.basename(program)),

@@ -3,7 +3,6 @@
 #include <malloc.h>
 #include <napi.h>
 
-#include <atomic>
 #include <memory>
 
 #include "convert.h"
@@ -32,9 +31,6 @@ auto guarded(Napi::Env env, Body body) -> decltype(body()) {
   }
 }
 
-/** Giving free memory back takes about a millisecond: not at every drain. */
-constexpr uint32_t kTrimEvery = 6;
-
 class DrainWorker : public Napi::AsyncWorker {
  public:
   DrainWorker(Napi::Env env, std::shared_ptr<Recorder> recorder)
@@ -48,10 +44,9 @@ class DrainWorker : public Napi::AsyncWorker {
   void Execute() override {
     try {
       columns_ = recorder_->drain();
-      // The first drain follows the reading of the kernel's BTF, which leaves 10 MB of holes; later ones
-      // leave less.
-      static std::atomic<uint32_t> drains = 0;
-      if (drains++ % kTrimEvery == 0) malloc_trim(0);
+      // The reading of the kernel's BTF and every drain leave 10 MB of holes; giving them back takes a
+      // millisecond.
+      malloc_trim(0);
     } catch (const Failure& failure) {
       failure_ = std::make_unique<Failure>(failure);
     } catch (const std::exception& error) {

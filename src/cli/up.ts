@@ -11,7 +11,8 @@ import { type AgentFlags, agentOptions, agentOverrides } from './agent.js';
 import { print, say } from './output.js';
 import { stopRequested } from './signals.js';
 
-const ENTRY = fileURLToPath(new URL('./main.js', import.meta.url));
+/** How each command wants Node.js started is known there. */
+const COMMAND = fileURLToPath(new URL('../../bin/stackwell', import.meta.url));
 /** A process that lived this long was healthy: its next restart is immediate. */
 const HEALTHY_MS = 30_000;
 const MAX_BACKOFF_MS = 10_000;
@@ -104,7 +105,6 @@ export function addUp(program: Command): void {
       ]);
       durationMs(config.agent.window);
       const stop = stopRequested();
-      const node = [process.execPath, ENTRY];
       const pass = (flags: Record<string, string | boolean | undefined>) =>
         Object.entries(flags).flatMap(([flag, value]) =>
           value === undefined || value === false ? [] : value === true ? [flag] : [flag, value],
@@ -118,7 +118,7 @@ export function addUp(program: Command): void {
         agent = new Supervised(
           'agent',
           [
-            ...node,
+            COMMAND,
             'agent',
             ...pass({
               '--config': options.config,
@@ -138,7 +138,7 @@ export function addUp(program: Command): void {
       const server = new Supervised(
         'server',
         unprivileged([
-          ...node,
+          COMMAND,
           'server',
           ...pass({
             '--config': options.config,

@@ -284,6 +284,7 @@ export class Reader {
     if (self === undefined) throw new Error(`${file.key} is not open`);
     this.#child?.give(file.number, self.file.descriptor);
     file.warm = false;
+    file.reopenMs = 0;
     const answer = await this.#ask(file, OPEN[file.kind], rest);
     if (answer.status === STATUS.ok) file.run = run;
     return answer;
@@ -298,7 +299,13 @@ export class Reader {
   async #ask(file: SourceFile, kind: number, rest: Uint32Array, ms?: number): Promise<Answer> {
     if (this.#child === null) throw new ChildDied('killed');
     const { timeoutMs, coldTimeoutMs } = this.options;
-    return this.#child.ask(kind, file.number, rest, ms ?? (file.warm ? timeoutMs : coldTimeoutMs));
+    if (file.warm || kind === QUESTION.unwind) {
+      return this.#child.ask(kind, file.number, rest, ms ?? (file.warm ? timeoutMs : coldTimeoutMs));
+    }
+    const asked = performance.now();
+    const answer = await this.#child.ask(kind, file.number, rest, ms ?? coldTimeoutMs);
+    file.reopenMs += performance.now() - asked;
+    return answer;
   }
 
   async #forgetInChild(file: SourceFile): Promise<void> {

@@ -22,6 +22,10 @@ export class SourceFile {
   readonly opened: { id: number; file: Held; role: 'self' | 'debug' | 'supplement' }[] = [];
   /** The run of the child that has it open; 0 = none. */
   run = 0;
+  /** What it took the child to open it and to answer for the first time, milliseconds: the price of closing it. */
+  reopenMs = 0;
+  /** FileTable's clock when it was used last. */
+  usedAt = 0;
   /** A look-up was answered in that run: the tables are built, the next answer is quick. */
   warm = false;
   /** Killed from outside while it was read: once may be chance. */
@@ -68,10 +72,15 @@ export interface TableLimits {
   bytes: number;
 }
 
-/** All files, least recently used first. */
+/**
+ * All files, least recently used first. Open ones are closed by age and by what opening them again would take
+ * (GreedyDual, Young 1994): the clock shows the worth of what was closed last, and a file is worth the clock at its last
+ * use plus its price. So debug information that is decompressed outlives ten libraries without, and goes in the end.
+ */
 export class FileTable {
   readonly #files = new Map<string, SourceFile>();
   #numbers = 0;
+  #clock = 0;
 
   constructor(readonly limits: TableLimits) {}
 
@@ -101,24 +110,31 @@ export class FileTable {
       this.#files.delete(key);
     }
     this.#files.set(key, file);
+    file.usedAt = this.#clock;
     return file;
   }
 
-  /** The open file that was not used for longest, if there are too many, too big ones or `pressed`. */
+  /** The open file that is to be closed next, if there are too many, too big ones or `pressed`. */
   excess(except: SourceFile | null, pressed: boolean): SourceFile | null {
     let count = 0;
     let bytes = 0;
-    let oldest: SourceFile | null = null;
+    let least: SourceFile | null = null;
     for (const file of this.#files.values()) {
       if (!file.isOpen) continue;
       count++;
       bytes += file.bytes;
-      if (oldest === null && file !== except) oldest = file;
+      if (file !== except && (least === null || worth(file) < worth(least))) least = file;
     }
-    return pressed || count > this.limits.files || bytes > this.limits.bytes ? oldest : null;
+    if (!pressed && count <= this.limits.files && bytes <= this.limits.bytes) return null;
+    if (least !== null) this.#clock = Math.max(this.#clock, worth(least));
+    return least;
   }
 
   releaseAll(): void {
     for (const file of this.#files.values()) file.release();
   }
+}
+
+function worth(file: SourceFile): number {
+  return file.usedAt + file.reopenMs;
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What a function is called, and where it is written.
 
+use std::collections::HashMap;
+
 use super::heap::{Heap, Object, Value};
 use super::layout::Layout;
 use super::strings::{is_outside, text, units};
@@ -20,13 +22,20 @@ const HAS_CLASS_VARIABLE: u32 = 1 << 10;
 const FUNCTION_VARIABLE: u32 = 3 << 12;
 const HAS_INFERRED_NAME: u32 = 1 << 14;
 
-#[derive(Debug, PartialEq, Eq)]
 pub struct Named {
     pub name: String,
     /// Empty if it is not known.
     pub file: String,
-    /// Where the function begins; 0 if it is not known.
-    pub line: u32,
+    /// Where the function begins: a place in a source, by UTF-16 units.
+    start: Option<(Object, usize)>,
+}
+
+impl Named {
+    /// Whether two readings say the same. A source may have moved in between.
+    pub fn agrees(&self, other: &Self) -> bool {
+        let start = |named: &Self| named.start.map(|(_, start)| start);
+        self.name == other.name && self.file == other.file && start(self) == start(other)
+    }
 }
 
 /// As a sample tells of a function: the tagged address of its SharedFunctionInfo, and which one it was, 0 if that is not
@@ -56,14 +65,14 @@ pub fn name(heap: &Heap, layout: &Layout, question: Question) -> Option<Named> {
         Value::Small(_) => {}
     }
     // Functions of V8's own have none, and one that is debugged has something else there.
-    let (file, line) = match heap.value(shared, layout.function.script)? {
+    let (file, source) = match heap.value(shared, layout.function.script)? {
         Value::Object(script) if heap.kind(layout, script)? == layout.script.kind => {
-            place(heap, layout, script, scope.start)?
+            (path(heap, layout, script)?, heap.value(script, layout.script.source).and_then(Value::object))
         }
         _ => Default::default(),
     };
     let name = if scope.name.is_empty() { anonymous(&file) } else { scope.name };
-    Some(Named { name, file, line })
+    Some(Named { name, file, start: source.zip(scope.start) })
 }
 
 /// As in bpf/profile/v8.h.
@@ -84,7 +93,7 @@ fn anonymous(file: &str) -> String {
 }
 
 /// Empty for a script that was read from no file. None if what is there is neither a name nor nothing: it was dropped.
-fn place(heap: &Heap, layout: &Layout, script: Object, start: Option<usize>) -> Option<(String, u32)> {
+fn path(heap: &Heap, layout: &Layout, script: Object) -> Option<String> {
     let path = match heap.value(script, layout.script.name)? {
         Value::Object(path) if is_outside(heap.kind(layout, path)?, layout) => String::new(),
         Value::Object(path) if heap.kind(layout, path)? < layout.first_non_string => {
@@ -95,16 +104,41 @@ fn place(heap: &Heap, layout: &Layout, script: Object, start: Option<usize>) -> 
         }
         _ => return None,
     };
-    let path = path.strip_prefix("file://").map_or(path.clone(), str::to_owned);
-    let source = heap.value(script, layout.script.source).and_then(Value::object);
-    let line = start.filter(|start| *start <= MOST_SOURCE).zip(source).and_then(|(start, source)| {
-        let before = units(heap, layout, source, start)?;
-        let ends = before.iter().filter(|unit| **unit == u16::from(b'\n')).count();
-        (before.len() == start).then_some(ends as u32 + 1)
-    });
-    // Without a file (eval) a line means nothing.
-    let line = if path.is_empty() { 0 } else { line.unwrap_or(0) };
-    Some((path, line))
+    Some(path.strip_prefix("file://").map_or(path.clone(), str::to_owned))
+}
+
+/// Where the lines of sources end. A source is read once and as far as it is asked for, however many functions it has.
+#[derive(Default)]
+pub struct Lines(HashMap<Object, Ends>);
+
+#[derive(Default)]
+struct Ends {
+    /// Units that were looked at.
+    seen: usize,
+    /// Where among them lines end.
+    at: Vec<u32>,
+}
+
+impl Lines {
+    /// The line on which a function begins; 0 if it is not known. Without a file (eval) a line means nothing.
+    pub fn of(&mut self, heap: &Heap, layout: &Layout, named: &Named) -> u32 {
+        let start = named.start.filter(|(_, start)| !named.file.is_empty() && *start <= MOST_SOURCE);
+        start.and_then(|(source, start)| self.line(heap, layout, source, start)).unwrap_or(0)
+    }
+
+    fn line(&mut self, heap: &Heap, layout: &Layout, source: Object, start: usize) -> Option<u32> {
+        let ends = self.0.entry(source).or_default();
+        if start > ends.seen {
+            let more = units(heap, layout, source, ends.seen, start - ends.seen)?;
+            if more.len() != start - ends.seen {
+                return None;
+            }
+            let found = more.iter().enumerate().filter(|(_, unit)| **unit == u16::from(b'\n'));
+            ends.at.extend(found.map(|(at, _)| (ends.seen + at) as u32));
+            ends.seen = start;
+        }
+        Some(ends.at.partition_point(|at| (*at as usize) < start) as u32 + 1)
+    }
 }
 
 #[derive(Default)]
@@ -173,10 +207,10 @@ fn start(start: Value, end: Value) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::heap::Heap;
+    use super::super::heap::{Heap, Value};
     use super::super::layout::Layout;
     use super::super::made::{Made, FUNCTION_NUMBER, LAYOUT, LAYOUT_13, SCRIPT_NUMBER};
-    use super::{Named, Question, FUNCTION_VARIABLE, HAS_INFERRED_NAME};
+    use super::{Lines, Question, FUNCTION_VARIABLE, HAS_INFERRED_NAME};
 
     const SOURCE: &str = "// first\n// second\nfunction f() {}\n";
 
@@ -199,13 +233,19 @@ mod tests {
         (made, function)
     }
 
-    /// Whichever it was when it was sampled.
-    fn name(heap: &Heap, layout: &Layout, shared: u64) -> Option<Named> {
-        super::name(heap, layout, Question { shared, identity: 0 })
+    fn asked(heap: &Heap, layout: &Layout, question: Question) -> Option<(String, String, u32)> {
+        let named = super::name(heap, layout, question)?;
+        let line = Lines::default().of(heap, layout, &named);
+        Some((named.name, named.file, line))
     }
 
-    fn named(name: &str) -> Option<Named> {
-        Some(Named { name: name.into(), file: "/srv/app.mjs".into(), line: 3 })
+    /// Whichever it was when it was sampled.
+    fn name(heap: &Heap, layout: &Layout, shared: u64) -> Option<(String, String, u32)> {
+        asked(heap, layout, Question { shared, identity: 0 })
+    }
+
+    fn named(name: &str) -> Option<(String, String, u32)> {
+        Some((name.into(), "/srv/app.mjs".into(), 3))
     }
 
     #[test]
@@ -240,7 +280,7 @@ mod tests {
         let sampled = |script: i32, number: u32| {
             let word = Made::small(script) | u64::from(number);
             let identity = (word.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48) as u16;
-            super::name(&made.heap(), &LAYOUT, Question { shared, identity })
+            asked(&made.heap(), &LAYOUT, Question { shared, identity })
         };
         assert_eq!(sampled(SCRIPT_NUMBER, FUNCTION_NUMBER), named("f"));
         assert_eq!(sampled(SCRIPT_NUMBER + 1, FUNCTION_NUMBER), None);
@@ -273,6 +313,18 @@ mod tests {
             vec![made.cons(cons, cons), Made::small(0)]
         });
         assert_eq!(name(&made.heap(), &LAYOUT, function), None);
+    }
+
+    #[test]
+    fn lines_of_a_source_that_was_read_in_part() {
+        let mut made = Made::new(&LAYOUT);
+        let source = made.one_byte("a\nb\n\nc\nd");
+        let (heap, source) = (made.heap(), Value::of(source).unwrap().object().unwrap());
+        let mut lines = Lines::default();
+        let mut line = |start| lines.line(&heap, &LAYOUT, source, start);
+        assert_eq!([2, 0, 5, 4, 1, 8, 7].map(&mut line), [2, 1, 4, 3, 1, 5, 5].map(Some), "{source:?}");
+        assert_eq!(line(9), None, "behind its end");
+        assert_eq!(line(5), Some(4));
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub struct Heap {
 }
 
 /// The address of an object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Object(u64);
 
 /// A word of the heap.

@@ -12,7 +12,7 @@ use std::fs::File;
 use std::io;
 
 use crate::answer::{Answer, Frame, Naming};
-use function::{Named, Question};
+use function::{Lines, Named, Question};
 use heap::Heap;
 pub use layout::Layout;
 
@@ -38,10 +38,13 @@ impl V8 {
         self.heap.forget();
         let first: Vec<_> = functions.iter().map(read).collect();
         self.heap.forget();
+        let mut lines = Lines::default();
         for (function, before) in functions.iter().zip(first) {
             let after = before.as_ref().and_then(|_| read(function));
-            match before {
-                Some(named) if after.as_ref() == Some(&named) => push(answer, &named),
+            match before.zip(after) {
+                Some((before, named)) if before.agrees(&named) => {
+                    push(answer, &named, lines.of(&self.heap, &self.layout, &named))
+                }
                 _ => answer.unknown(),
             }
         }
@@ -49,10 +52,10 @@ impl V8 {
     }
 }
 
-fn push(answer: &mut Answer, named: &Named) {
+fn push(answer: &mut Answer, named: &Named, line: u32) {
     answer.begin();
-    let Named { name, file, line } = named;
     // Where in the function it was is not known: its first line stands for it.
-    let frame = Frame { system_name: name, file, line: *line, start_line: *line, naming: Naming::Linker };
-    answer.named(name, frame);
+    let frame =
+        Frame { system_name: &named.name, file: &named.file, line, start_line: line, naming: Naming::Linker };
+    answer.named(&named.name, frame);
 }

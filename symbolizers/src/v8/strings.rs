@@ -22,17 +22,17 @@ pub fn is_outside(kind: u16, layout: &Layout) -> bool {
     kind < layout.first_non_string && kind & REPRESENTATION == EXTERNAL
 }
 
-/// The first `most` UTF-16 units of a string. None if it is no string, or none that can be read.
-pub fn units(heap: &Heap, layout: &Layout, string: Object, most: usize) -> Option<Vec<u16>> {
+/// At most `most` UTF-16 units of a string, from `from` on. None if it is no string, or none that can be read.
+pub fn units(heap: &Heap, layout: &Layout, string: Object, from: usize, most: usize) -> Option<Vec<u16>> {
     let mut units = Vec::new();
     let mut parts = 0;
-    append(heap, layout, Part { string, from: 0, most }, &mut units, &mut parts)?;
+    append(heap, layout, Part { string, from, most }, &mut units, &mut parts)?;
     Some(units)
 }
 
 /// A string of at most `most` units, as text that is fit to be shown. None for a longer one.
 pub fn text(heap: &Heap, layout: &Layout, string: Object, most: usize) -> Option<String> {
-    let units = units(heap, layout, string, most + 1)?;
+    let units = units(heap, layout, string, 0, most + 1)?;
     let text = String::from_utf16(&units).ok()?;
     (units.len() <= most && !text.chars().any(char::is_control)).then_some(text)
 }

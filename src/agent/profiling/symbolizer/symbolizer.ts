@@ -25,7 +25,7 @@ export interface SymbolizerOptions {
   path?: string;
   /** Private memory of the child, bytes (default 512 MB). */
   memoryBytes?: number;
-  /** Resident memory of the child that files are closed to keep (default 40 MB); one file may need more. */
+  /** Resident memory of the child that files are closed to keep (default 32 MB); one file may need more. */
   residentBytes?: number;
   /** Files open at once (default 256), and bytes mapped by them (default 16 GB; they are the page cache's). */
   maxFiles?: number;
@@ -79,7 +79,7 @@ export class Symbolizer implements SymbolSource {
     this.#reader = new Reader(this.#table, {
       path: options.path ?? symbolizerPath(),
       memoryBytes: options.memoryBytes ?? 512 * MiB,
-      residentBytes: options.residentBytes ?? 40 * MiB,
+      residentBytes: options.residentBytes ?? 32 * MiB,
       // A file, its debug file and a supplement, each once in the table and once in blazesym's cache; and some.
       descriptors: maxFiles * 6 + 64,
       timeoutMs,
