@@ -176,6 +176,12 @@ struct bpf_iter__task {
   struct task_struct *task;
 };
 
+struct bpf_iter__task_vma {
+  struct bpf_iter_meta *meta;
+  struct task_struct *task;
+  struct vm_area_struct *vma;
+};
+
 #pragma clang attribute pop
 
 /* Only the names count: CO-RE takes the values from the running kernel, where they depend on its

@@ -22,6 +22,22 @@ struct {
   __uint(max_entries, 1 << 16);
 } sw_wanted_tables SEC(".maps");
 
+/* Asks user space for the table of `record->file`, which has none, unless somebody else has. */
+static __always_inline void sw_ask_for_table(const struct sw_wanted *record, __u32 window) {
+  struct sw_file file = record->file;
+  struct sw_table wanted = {.state = SW_TABLE_WANTED, .used = window};
+  long error = bpf_map_update_elem(&sw_files, &file, &wanted, BPF_NOEXIST);
+  if (error == -17) return; /* EEXIST */
+  if (error) {
+    sw_count_as(SW_LOST_FILES_FULL, 1);
+    return;
+  }
+  if (bpf_ringbuf_output(&sw_wanted_tables, (void *)record, sizeof(*record), BPF_RB_NO_WAKEUP)) {
+    bpf_map_delete_elem(&sw_files, &file);
+    sw_count_as(SW_LOST_WANTED_FULL, 1);
+  }
+}
+
 struct sw_slab {
   __uint(type, BPF_MAP_TYPE_ARRAY);
   __uint(max_entries, SW_SLAB_BLOCKS);

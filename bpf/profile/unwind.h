@@ -82,13 +82,6 @@ static __noinline void sw_find_table(struct sw_walk *walk) {
     return;
   }
   walk->here.table.state = SW_TABLE_WANTED;
-  struct sw_table wanted = {.state = SW_TABLE_WANTED, .used = walk->window};
-  long error = bpf_map_update_elem(&sw_files, &file, &wanted, BPF_NOEXIST);
-  if (error == -17) return; /* EEXIST: another CPU was first */
-  if (error) {
-    sw_count_as(SW_LOST_FILES_FULL, 1);
-    return;
-  }
   struct sw_wanted record = {
       .file = file,
       .start = walk->here.area.start,
@@ -96,10 +89,7 @@ static __noinline void sw_find_table(struct sw_walk *walk) {
       .offset = walk->here.area.offset,
       .tgid = walk->tgid,
   };
-  if (bpf_ringbuf_output(&sw_wanted_tables, &record, sizeof(record), BPF_RB_NO_WAKEUP)) {
-    bpf_map_delete_elem(&sw_files, &file);
-    sw_count_as(SW_LOST_WANTED_FULL, 1);
-  }
+  sw_ask_for_table(&record, walk->window);
 }
 
 static __always_inline bool sw_within(const struct sw_area *area, __u64 place) {

@@ -70,6 +70,10 @@ uint32_t kernelVersion() {
   return version(major, minor);
 }
 
+uint32_t pageShift() {
+  return static_cast<uint32_t>(__builtin_ctzl(static_cast<unsigned long>(sysconf(_SC_PAGESIZE))));
+}
+
 uint64_t monotonicNow() {
   timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);

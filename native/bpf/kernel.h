@@ -18,6 +18,10 @@ inline constexpr const char* kBtfPath = "/sys/kernel/btf/vmlinux";
 uint32_t kernelVersion();
 constexpr uint32_t version(uint32_t major, uint32_t minor) { return major << 16 | minor; }
 std::string kernelRelease();
+/** bpf_task_pt_regs. */
+inline constexpr uint32_t kUnwindsSince = version(5, 15);
+/** log2 of the page size. */
+uint32_t pageShift();
 
 /** CLOCK_MONOTONIC nanoseconds. */
 uint64_t monotonicNow();

@@ -39,8 +39,8 @@ Sampler::Sampler(const Options& options, const std::string& file, const Object& 
   object_.knob<uint32_t>("sw_max_stack", maxStack());
   // Global functions take pointers since 5.12: older kernels have objects of their own, without them.
   if (kernelVersion() >= version(5, 12) && !file.ends_with("_5_8.bpf.o")) {
-    object_.knob<bool>("sw_unwinds", options.unwinds && kernelVersion() >= version(5, 15));
-    object_.knob<uint32_t>("sw_page_shift", static_cast<uint32_t>(__builtin_ctzl(sysconf(_SC_PAGESIZE))));
+    object_.knob<bool>("sw_unwinds", options.unwinds && kernelVersion() >= kUnwindsSince);
+    object_.knob<uint32_t>("sw_page_shift", pageShift());
   }
 }
 

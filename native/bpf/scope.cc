@@ -44,8 +44,12 @@ bool isProcess(uint32_t pid) {
 
 }  // namespace
 
-ScopeFilter::ScopeFilter(const Options& options) : object_(options.objects, "scope.bpf.o") {
+ScopeFilter::ScopeFilter(const Options& options)
+    : object_(options.objects, "scope.bpf.o"), unwinds_(options.unwinds && kernelVersion() >= kUnwindsSince) {
   object_.resize("sw_slabs", Tables::slabs(options.maxTableBytes));
+  object_.knob<uint32_t>("sw_cgroup_hierarchy", options.hierarchy);
+  object_.knob<uint32_t>("sw_page_shift", pageShift());
+  if (!unwinds_) object_.omit("sw_want_tables");
   object_.load();
   for (uint32_t pid : options.excludePids) {
     uint8_t one = 1;
@@ -73,6 +77,7 @@ void ScopeFilter::set(const Scope& scope) {
     object_.attach("sw_scope_exit");
   }
   control(SW_CONTROL_SCOPE, scope.kind);
+  if (unwinds_ && scope.kind != SW_SCOPE_HOST) object_.iterate("sw_want_tables");
 }
 
 }  // namespace stackwell

@@ -13,7 +13,8 @@ class ScopeFilter {
   /** Loads; throws SW_BPF_LOAD. */
   explicit ScopeFilter(const Options& options);
 
-  /** Throws SW_PID_UNKNOWN, and leaves the scope as it was then; SW_USAGE if it names too many. */
+  /** Asks for the unwind tables of what is in it, too. Throws SW_PID_UNKNOWN, and leaves the scope as it was
+   * then; SW_USAGE if it names too many. */
   void set(const Scope& scope);
   /** Sets a row of the map that all programs look into. */
   void control(sw_control row, uint64_t value);
@@ -24,6 +25,7 @@ class ScopeFilter {
  private:
   Object object_;
   Counters counters_;
+  bool unwinds_;
 };
 
 }  // namespace stackwell

@@ -30,8 +30,8 @@ const acknowledged: string[] = [];
 /** The live process of a part of `up`, null while there is none. */
 function find(part: 'agent' | 'server' | 'symbolizer'): number | null {
   const pattern = {
-    agent: /main\.js agent\b/,
-    server: /main\.js server\b/,
+    agent: /start\.mjs agent\b/,
+    server: /start\.mjs server\b/,
     symbolizer: /stackwell-symbolizer/,
   }[part];
   return descendants(service.process.pid).find(one => pattern.test(one.command))?.pid ?? null;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The life of unwind tables: asked for, put in, shared, taken out. The tables here are made by hand: one says that
 // every place of the file is the outermost function, so that it can be seen whether it is in use.
-import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { copyFileSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -77,6 +78,25 @@ async function endsOf(profiler: Profiler, pid: number): Promise<Map<string, numb
 
 const share = (ends: Map<string, number>, end: string): number =>
   (ends.get(end) ?? 0) / [...ends.values()].reduce((a, b) => a + b, 0);
+
+test('what a process in scope has mapped is asked for before it runs', async () => {
+  const child = spawn('/bin/sleep', ['60'], { stdio: 'ignore' });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  await sleep(300);
+  const switches = () =>
+    /^voluntary_ctxt_switches:\s+(\d+)/m.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))![1];
+  const before = switches();
+  const profiler = open(onCpu(), { scope: { kind: 'processes', pids: [child.pid!] } });
+  profiler.poll();
+  const { path: paths, start, end } = profiler.wantedTables().mappings;
+  const mapped = readFileSync(`/proc/${child.pid}/maps`, 'utf8')
+    .split('\n')
+    .flatMap(line => /^(\w+)-(\w+) r-xp .* (\/.*)$/.exec(line)?.slice(1) ?? []);
+  const asked = paths.flatMap((file, row) => [start[row]!.toString(16), end[row]!.toString(16), file]);
+  expect(asked).toEqual(mapped);
+  expect(asked).toContain(realpathSync('/bin/sleep'));
+  expect(switches(), 'it slept all the time').toBe(before);
+});
 
 test('a file without a table is asked for once, and its table is used from then on', async () => {
   const { pid } = startTasks('shares', '60');
