@@ -52,7 +52,8 @@ struct sw_inner {
  * SW_RULE_V8: bit 4: it is the interpreter's; bits 5 to 31 are where members of this V8's objects are, not 0:
  * of a JSFunction its SharedFunctionInfo (5 bits, in words), of that its script (5 bits, in words) and its
  * number in the script (6 bits, in halves of words), and of the script its number (5 bits, in words; 0: not
- * known).
+ * known); of the SharedFunctionInfo its ScopeInfo (5 bits, in words), and whether that has the function's place
+ * in front of the variables' names.
  *
  * SW_RULE_NONE has offset 1 for code whose rule is known but cannot be said in these terms, 0 for all else.
  */
@@ -80,6 +81,8 @@ enum sw_rule {
 #define SW_V8_SCRIPT(layout) (8ull * ((layout) >> 5 & 31))
 #define SW_V8_FUNCTION_NUMBER(layout) (4ull * ((layout) >> 10 & 63))
 #define SW_V8_SCRIPT_NUMBER(layout) (8ull * ((layout) >> 16 & 31))
+#define SW_V8_SCOPE(layout) (8ull * ((layout) >> 21 & 31))
+#define SW_V8_PLACE_FIRST(layout) ((layout) >> 26 & 1)
 
 /* A file as the kernel tells it from others. */
 struct sw_file {

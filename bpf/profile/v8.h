@@ -50,11 +50,57 @@ static __always_inline void sw_see_v8(struct sw_walk *walk, __u32 layout) {
   walk->v8 = layout;
 }
 
+/* Flags of a ScopeInfo, the same from V8 10 to 13, and how many variables have their names in it. */
+#define SW_V8_SCOPE_TYPE 15
+#define SW_V8_MODULE 5
+#define SW_V8_CLASS_VARIABLE (1 << 10)
+#define SW_V8_FUNCTION_VARIABLE (3 << 12)
+#define SW_V8_INFERRED_NAME (1 << 14)
+#define SW_V8_NAMES_INSIDE 75
+
+/* Hash and length of a string: the word behind its map. 0 if it is none. */
+static __always_inline __u64 sw_v8_string(__u64 string, struct task_struct *other) {
+  __u64 word = 0;
+  if (!sw_is_v8_object(string) || !sw_read(&word, sizeof(word), string - 1 + 8, other)) return 0;
+  return word;
+}
+
 /*
- * Which function a SharedFunctionInfo is of: V8 numbers scripts, and the functions of each. 16 bits, not 0
- * unless they cannot be read.
+ * Tells the name that a function has from others; 0 if it has none. What a name is inferred from is put together later,
+ * and has its hash only then: of that the length.
  */
-static __always_inline __u64 sw_v8_identity(__u32 layout, __u64 info, struct task_struct *other) {
+static __always_inline __u64 sw_v8_name(struct sw_walk *walk, __u32 layout, __u64 info,
+                                        struct task_struct *other) {
+  __u64 scope = 0, *words = walk->scratch.area;
+  if (!sw_read(&scope, sizeof(scope), info - 1 + SW_V8_SCOPE(layout), other)) return 0;
+  if (!sw_is_v8_object(scope)) return 0;
+  /* flags, parameters, variables */
+  if (!sw_read(words, 3 * sizeof(__u64), scope - 1 + 8, other)) return 0;
+  /* A small integer, or (V8 13) 32 bits and 32 that are not used. */
+  __u32 flags = (__u32)words[0] ? (__u32)words[0] : words[0] >> 32;
+  __u64 variables = words[2] >> 32;
+  __u64 at = SW_V8_PLACE_FIRST(layout) ? 5 : 3;
+  if ((flags & SW_V8_SCOPE_TYPE) == SW_V8_MODULE) at++;
+  at += variables + (variables < SW_V8_NAMES_INSIDE ? variables : 1);
+  if (flags & SW_V8_CLASS_VARIABLE) at++;
+  /* The function's name, where its variable is, and the inferred name; or the last alone. */
+  if (!sw_read(words, 3 * sizeof(__u64), scope - 1 + 8 + 8 * at, other)) return 0;
+  __u64 inferred = words[0];
+  if (flags & SW_V8_FUNCTION_VARIABLE) {
+    inferred = words[2];
+    __u64 name = sw_v8_string(words[0], other);
+    if (name >> 32) return name;
+  }
+  return flags & SW_V8_INFERRED_NAME ? sw_v8_string(inferred, other) >> 32 : 0;
+}
+
+/*
+ * Which function a SharedFunctionInfo is of: V8 numbers scripts, and the functions of each; and what it is called,
+ * because the name of a function that was dropped can be gone before the rest. 16 bits, not 0 unless they cannot be
+ * read.
+ */
+static __always_inline __u64 sw_v8_identity(struct sw_walk *walk, __u32 layout, __u64 info,
+                                            struct task_struct *other) {
   __u64 script = 0, number = 0;
   __u32 function = 0;
   if (SW_V8_SCRIPT_NUMBER(layout) == 0) return 0;
@@ -62,7 +108,8 @@ static __always_inline __u64 sw_v8_identity(__u32 layout, __u64 info, struct tas
   if (!sw_read(&script, sizeof(script), info - 1 + SW_V8_SCRIPT(layout), other)) return 0;
   if (!sw_is_v8_object(script)) return 0;
   if (!sw_read(&number, sizeof(number), script - 1 + SW_V8_SCRIPT_NUMBER(layout), other)) return 0;
-  __u64 hash = (number ^ function) * 0x9e3779b97f4a7c15ull >> 48; /* a small integer has the upper half */
+  __u64 word = (number ^ function) + sw_v8_name(walk, layout, info, other) * 0xff51afd7ed558ccdull;
+  __u64 hash = word * 0x9e3779b97f4a7c15ull >> 48;
   return hash ? hash : 1;
 }
 
@@ -80,7 +127,7 @@ static __always_inline bool sw_push_function(struct sw_walk *walk, __u32 layout,
   if (!sw_read(&info, sizeof(info), frame.function - 1 + SW_V8_SHARED(layout), other)) return false;
   if (!sw_is_v8_object(info)) return false;
   sw_push(walk, info | (__u64)SW_TAG_V8 << SW_TAG_SHIFT);
-  sw_push(walk, (pc & SW_V8_CODE) | sw_v8_identity(layout, info, other) << SW_V8_IDENTITY_SHIFT);
+  sw_push(walk, (pc & SW_V8_CODE) | sw_v8_identity(walk, layout, info, other) << SW_V8_IDENTITY_SHIFT);
   return true;
 }
 

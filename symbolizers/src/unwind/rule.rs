@@ -64,7 +64,12 @@ impl Rule {
         let identity = || {
             let script = member(layout.function.script, 8, 5)?;
             let function = member(layout.function.number?, 4, 6)?;
-            Some(script | function << 5 | member(layout.script.number?, 8, 5)? << 11)
+            let scope = member(layout.function.name_or_scope, 8, 5)?;
+            // Otherwise the kernel's part would look for names elsewhere.
+            let known = layout.scope.locals == 2 && layout.map == 0;
+            let place_first = u32::from(layout.scope.place_first);
+            let number = member(layout.script.number?, 8, 5).filter(|_| known)?;
+            Some(script | function << 5 | number << 11 | scope << 16 | place_first << 21)
         };
         Some(Self(V8 | u32::from(interpreter) << 4 | shared << 5 | identity().unwrap_or(0) << 10))
     }
@@ -120,7 +125,7 @@ fn words(bytes: i64, least: i64, most: i64) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::{Cfa, Layout, Rule, Saved};
-    use crate::v8::made::LAYOUT;
+    use crate::v8::made::{LAYOUT, LAYOUT_13};
 
     fn x86(cfa: Cfa, frame_pointer: Saved) -> Option<u32> {
         Rule::x86_64(cfa, frame_pointer).map(|rule| rule.0)
@@ -152,9 +157,11 @@ mod tests {
     #[test]
     fn bits_of_v8() {
         let layout = |shared| Layout { shared, ..LAYOUT };
-        let identity = 8 << 21 | 13 << 15 | 4 << 10;
+        let identity = 2 << 26 | 8 << 21 | 13 << 15 | 4 << 10;
         assert_eq!(Rule::v8(false, &layout(24)), Some(Rule(identity | 3 << 5 | 8)));
         assert_eq!(Rule::v8(true, &layout(32)), Some(Rule(identity | 4 << 5 | 1 << 4 | 8)));
+        let after = Rule::v8(true, &Layout { shared: 32, ..LAYOUT_13 });
+        assert_eq!(after, Some(Rule(1 << 31 | identity | 4 << 5 | 1 << 4 | 8)));
         assert_eq!(Rule::v8(true, &layout(0)), None);
         assert_eq!(Rule::v8(true, &layout(20)), None);
         assert_eq!(Rule::v8(true, &layout(256)), None);

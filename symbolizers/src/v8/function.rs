@@ -80,8 +80,39 @@ fn identity(heap: &Heap, layout: &Layout, shared: Object) -> Option<u16> {
     let function = heap.u32(shared, layout.function.number?)?;
     let script = heap.value(shared, layout.function.script)?.object()?;
     let number = heap.word(script, layout.script.number?)?;
-    let hash = (number ^ u64::from(function)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48;
-    Some((hash as u16).max(1))
+    let name = name_word(heap, layout, shared).unwrap_or(0).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    let word = (number ^ u64::from(function)).wrapping_add(name);
+    Some(((word.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48) as u16).max(1))
+}
+
+/// What tells its name from others: hash and length of the string, of a name that was inferred the length alone.
+fn name_word(heap: &Heap, layout: &Layout, shared: Object) -> Option<u64> {
+    let scope = heap.value(shared, layout.function.name_or_scope)?.object()?;
+    let slot = |index: u64| heap.word(scope, layout.map + 8 + 8 * index);
+    let flags = match (slot(0)? as u32, slot(0)? >> 32) {
+        (0, upper) => upper as u32,
+        (lower, _) => lower,
+    };
+    let locals = slot(layout.scope.locals)? >> 32;
+    let mut at = layout.scope.first;
+    at += u64::from(flags & SCOPE_TYPE == MODULE);
+    at += locals + if locals < MOST_NAMES_INSIDE { locals } else { 1 };
+    at += u64::from(flags & HAS_CLASS_VARIABLE != 0);
+    // Three words are read whether there is a function's name or not.
+    let words = [slot(at)?, slot(at + 1)?, slot(at + 2)?];
+    let string = |word: u64| match Value::of(word) {
+        Some(Value::Object(object)) => heap.word(object, layout.map + 8).unwrap_or(0),
+        _ => 0,
+    };
+    let mut inferred = words[0];
+    if flags & FUNCTION_VARIABLE != 0 {
+        inferred = words[2];
+        let name = string(words[0]);
+        if name >> 32 != 0 {
+            return Some(name);
+        }
+    }
+    Some(if flags & HAS_INFERRED_NAME != 0 { string(inferred) >> 32 } else { 0 })
 }
 
 /// By its file, or there would be many of one name. Not by its line, which is another one in each version.
@@ -277,14 +308,20 @@ mod tests {
     fn another_function_in_its_place_is_none() {
         let (made, shared) =
             function(&LAYOUT, FUNCTION_VARIABLE, |made| vec![made.one_byte("f"), Made::small(0)]);
-        let sampled = |script: i32, number: u32| {
+        let sampled = |script: i32, number: u32, name: u64| {
             let word = Made::small(script) | u64::from(number);
+            let word = word.wrapping_add(name.wrapping_mul(0xff51_afd7_ed55_8ccd));
             let identity = (word.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48) as u16;
             asked(&made.heap(), &LAYOUT, Question { shared, identity })
         };
-        assert_eq!(sampled(SCRIPT_NUMBER, FUNCTION_NUMBER), named("f"));
-        assert_eq!(sampled(SCRIPT_NUMBER + 1, FUNCTION_NUMBER), None);
-        assert_eq!(sampled(SCRIPT_NUMBER, FUNCTION_NUMBER + 1), None);
+        let f = 1 << 32; // one character, and no hash
+
+        assert_eq!(sampled(SCRIPT_NUMBER, FUNCTION_NUMBER, f), named("f"));
+        assert_eq!(sampled(SCRIPT_NUMBER + 1, FUNCTION_NUMBER, f), None);
+        assert_eq!(sampled(SCRIPT_NUMBER, FUNCTION_NUMBER + 1, f), None);
+        assert_eq!(sampled(SCRIPT_NUMBER, FUNCTION_NUMBER, f | 1), None, "another name");
+        assert_eq!(sampled(SCRIPT_NUMBER, FUNCTION_NUMBER, 2 * f), None, "a longer name");
+        assert_eq!(sampled(SCRIPT_NUMBER, FUNCTION_NUMBER, 0), None, "no name");
     }
 
     #[test]

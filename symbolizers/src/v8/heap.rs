@@ -7,8 +7,8 @@ use std::fs::File;
 use super::layout::Layout;
 use crate::memory::{Bounds, Memory};
 
-/// 32 MiB. Lines are counted in sources anew for each function, so what is looked at is much more.
-const BOUNDS: Bounds = Bounds { pages: 8192, work: u64::MAX };
+/// 32 MiB, of which each is looked at twice on average: sources are read once.
+const BOUNDS: Bounds = Bounds { pages: 8192, work: 64 << 20 };
 
 pub struct Heap {
     memory: Memory,
