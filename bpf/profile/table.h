@@ -52,8 +52,8 @@ struct sw_inner {
  * SW_RULE_V8: bit 4: it is the interpreter's; bits 5 to 31 are where members of this V8's objects are, not 0:
  * of a JSFunction its SharedFunctionInfo (5 bits, in words), of that its script (5 bits, in words) and its
  * number in the script (6 bits, in halves of words), and of the script its number (5 bits, in words; 0: not
- * known); of the SharedFunctionInfo its ScopeInfo (5 bits, in words), and whether that has the function's place
- * in front of the variables' names.
+ * known); of the SharedFunctionInfo its ScopeInfo (5 bits, in words), and whether that has the function's
+ * place in front of the variables' names.
  *
  * SW_RULE_NONE has offset 1 for code whose rule is known but cannot be said in these terms, 0 for all else.
  */

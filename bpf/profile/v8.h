@@ -66,8 +66,8 @@ static __always_inline __u64 sw_v8_string(__u64 string, struct task_struct *othe
 }
 
 /*
- * Tells the name that a function has from others; 0 if it has none. What a name is inferred from is put together later,
- * and has its hash only then: of that the length.
+ * Tells the name that a function has from others; 0 if it has none. What a name is inferred from is put
+ * together later, and has its hash only then: of that the length.
  */
 static __always_inline __u64 sw_v8_name(struct sw_walk *walk, __u32 layout, __u64 info,
                                         struct task_struct *other) {
@@ -95,9 +95,9 @@ static __always_inline __u64 sw_v8_name(struct sw_walk *walk, __u32 layout, __u6
 }
 
 /*
- * Which function a SharedFunctionInfo is of: V8 numbers scripts, and the functions of each; and what it is called,
- * because the name of a function that was dropped can be gone before the rest. 16 bits, not 0 unless they cannot be
- * read.
+ * Which function a SharedFunctionInfo is of: V8 numbers scripts, and the functions of each; and what it is
+ * called, because the name of a function that was dropped can be gone before the rest. 16 bits, not 0 unless
+ * they cannot be read.
  */
 static __always_inline __u64 sw_v8_identity(struct sw_walk *walk, __u32 layout, __u64 info,
                                             struct task_struct *other) {
