@@ -87,8 +87,8 @@ test('three that burn on one CPU wait two thirds of the time, preempted', async 
 });
 
 test('who wakes up on a busy CPU waits in its run queue', async () => {
-  for (let i = 0; i < 3; i++) startTasks('shares', '20', ['taskset', '-c', '0', 'nice', '-n', '-10']);
-  const { pid } = startTasks('sleeps', '20', ['taskset', '-c', '0', 'nice', '-n', '19']);
+  for (let i = 0; i < 3; i++) startTasks('shares', '20', ['taskset', '-c', '0']);
+  const { pid } = startTasks('sleeps', '20', ['taskset', '-c', '0', 'nice', '-n', '10']);
   await sleep(500);
   const profiler = open(offCpu({ minNs: 0 }), { scope: { kind: 'processes', pids: [pid] } });
   const drained = await drainAfter(profiler, 4000);

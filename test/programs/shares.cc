@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // shares SECONDS: one thread spends 60, 30 and 10 % of its CPU in three functions; the 30 % one is always
-// inlined. The same loop of dependent multiplications everywhere, so iterations are time.
+// inlined. The same loop of dependent multiplications everywhere, so iterations are time. Rounds differ in length: a
+// sampler's period must not be a multiple of theirs.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -9,23 +10,23 @@
 
 namespace shop {
 
-constexpr int kUnit = 100'000;
 constexpr std::uint64_t kFactor = 6364136223846793005u;
 
 struct Cart {
   std::uint64_t state = 1;
+  int unit = 0;  // iterations of a tenth of this round
 
   [[gnu::noinline, gnu::noclone]] void price_items() {
     KEEP_FRAME();
     std::uint64_t x = state;
-    for (int i = 0; i < 6 * kUnit; i++)
+    for (int i = 0; i < 6 * unit; i++)
       asm volatile("imul %1, %0" : "+r"(x) : "r"(kFactor));  // burn: price_items
     state = x;
   }
 
   [[gnu::always_inline]] inline void apply_discounts() {
     std::uint64_t x = state;
-    for (int i = 0; i < 3 * kUnit; i++)
+    for (int i = 0; i < 3 * unit; i++)
       asm volatile("imul %1, %0" : "+r"(x) : "r"(kFactor));  // burn: apply_discounts
     state = x;
   }
@@ -33,12 +34,13 @@ struct Cart {
   [[gnu::noinline, gnu::noclone]] void add_tax() {
     KEEP_FRAME();
     std::uint64_t x = state;
-    for (int i = 0; i < 1 * kUnit; i++)
+    for (int i = 0; i < 1 * unit; i++)
       asm volatile("imul %1, %0" : "+r"(x) : "r"(kFactor));  // burn: add_tax
     state = x;
   }
 
   [[gnu::noinline, gnu::noclone]] void checkout() {
+    unit = 50'000 + static_cast<int>((state >> 40) % 100'000);
     price_items();      // call: price_items
     apply_discounts();  // call: apply_discounts
     add_tax();          // call: add_tax
