@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // shares SECONDS: one thread spends 60, 30 and 10 % of its CPU in three functions; the 30 % one is always
-// inlined. The same loop of dependent multiplications everywhere, so iterations are time. Rounds differ in length: a
-// sampler's period must not be a multiple of theirs.
+// inlined. The same loop of dependent multiplications everywhere, so iterations are time. Rounds differ in
+// length: a sampler's period must not be a multiple of theirs.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -34,8 +34,7 @@ struct Cart {
   [[gnu::noinline, gnu::noclone]] void add_tax() {
     KEEP_FRAME();
     std::uint64_t x = state;
-    for (int i = 0; i < 1 * unit; i++)
-      asm volatile("imul %1, %0" : "+r"(x) : "r"(kFactor));  // burn: add_tax
+    for (int i = 0; i < 1 * unit; i++) asm volatile("imul %1, %0" : "+r"(x) : "r"(kFactor));  // burn: add_tax
     state = x;
   }
 
