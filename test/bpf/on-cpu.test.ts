@@ -23,8 +23,10 @@ test('60/30/10 % in three functions, by frame pointers, with the way there', asy
     expect(plain.length).toBeGreaterThan(0);
     for (const row of plain) {
       expect(row.exact.map(Number)).toEqual([1, ...row.frames.slice(1).map(() => 0)]);
-      expect(row.frames.slice(1, 3)).toEqual(['shares', 'main']);
     }
+    // One that was interrupted before its frame was made, or when it was gone, lacks its caller: that is frame pointers.
+    const whole = plain.filter(row => row.frames[1] === 'shares' && row.frames[2] === 'main');
+    expect(countOf(whole) / countOf(plain), name).toBeGreaterThan(0.99);
   }
   for (const row of rows) {
     expect(row).toMatchObject({
