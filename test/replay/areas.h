@@ -176,6 +176,7 @@ static void host_take(const struct recording *recording) {
   host.regs->sp = recording->sp;
   host.regs->bp = recording->fp;
   host.regs->orig_ax = recording->call;
+  host.regs->r13 = recording->bytecode;
   host.regs->cs = 0x33; /* __USER_CS */
 #endif
   host_take_areas(recording);

@@ -20,6 +20,7 @@ static struct {
   size_t wanted; /* files that user space was told of */
   __u32 slab;    /* stands for the inner map that was looked up last */
   size_t calls;
+  bool tells_missing; /* prints what is not in the recording and was asked for */
 } replay;
 
 static struct sw_file replay_file(__u64 number) {
@@ -37,6 +38,7 @@ static void *replay_block(__u64 number) {
   const struct recording *recording = replay.recording;
   for (size_t i = 0; i < recording->block_count; i++)
     if (recording->blocks[i].number == number) return recording->blocks[i].bytes;
+  if (replay.tells_missing) printf("block %llu\n", number);
   return 0;
 }
 
@@ -47,6 +49,7 @@ static void *bpf_map_lookup_elem(void *map, const void *key) {
   if (map == &sw_control) return row < SW_CONTROLS ? &replay.control[row] : 0;
   if (map == &sw_counters) return row < SW_COUNTERS ? &replay.counters[row] : 0;
   if (map == &sw_recent_rules) return row < SW_RECENT_RULES ? &replay.rules[row] : 0;
+  if (map == &sw_jvms) return row == (__u32)host.task->tgid ? replay.recording->jvm : 0;
   if (map == &sw_slabs) {
     replay.slab = row;
     return &replay.slab;
@@ -89,6 +92,7 @@ static long bpf_probe_read_user(void *to, __u32 size, const void *from) {
     memcpy(to, memory->bytes + at, size);
     return 0;
   }
+  if (replay.tells_missing) printf("memory %llx %u\n", (__u64)from, size);
   memset(to, 0, size); /* as the kernel does */
   return -14;          /* EFAULT */
 }

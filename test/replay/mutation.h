@@ -68,6 +68,11 @@ static void mutate_bytes(void *at, size_t size) {
 
 static void mutate(void) {
   const struct recording *recording = replay.recording;
+  /* Of a Java virtual machine, what is known of it: user space told it. */
+  if (recording->jvm && !mutation_below(8)) {
+    mutate_bytes(recording->jvm + mutation_below(recording->jvm_size - 8), 1 + mutation_below(8));
+    return;
+  }
   switch (mutation_below(8)) {
     case 0: {
       __u64 *registers = (__u64 *)host.regs;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Makes the recordings: runs each program below gdb up to a place, and writes down what the unwinder would find there
-// (recordings/NAME.bin.gz, see recording.h) and what gdb says the stack is (NAME.json).
+// Makes the recordings: stops each program at a place, below gdb or (Java) as it runs, and writes down what the unwinder
+// would find there (recordings/NAME.bin.gz, see recording.h) and what gdb or jstack says the stack is (NAME.json).
 //
 //   node test/replay/record.mjs [NAME...]      as root, after script/build
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { CASES } from './cases.mjs';
 import { stopEmulated, stopHere } from './debugger.mjs';
+import { JavaProcess } from './java.mjs';
 
 const folder = fileURLToPath(new URL('.', import.meta.url));
 const checkout = join(folder, '../..');
@@ -18,6 +19,7 @@ const compiled = join(checkout, 'dist/symbolizer');
 const { Reader } = await import(join(compiled, 'reader.js'));
 const { FileTable } = await import(join(compiled, 'source-file.js'));
 const { Opener } = await import(join(compiled, 'opener.js'));
+const { encodeFrames } = await import(join(compiled, 'protocol.js'));
 const { describeTable, blocksOf } = await import(join(compiled, 'unwind-table.js'));
 
 /** What is kept above a frame whose caller is on another stack: a signal's registers are within. */
@@ -26,7 +28,9 @@ const BLOCK = 4096;
 const INNER_CHILDREN = 511;
 /** Of larger tables only the blocks that the stack needs are kept. */
 const WHOLE_TABLE = 4;
-const MAGIC = Buffer.from('SREPLAY2');
+const MAGIC = Buffer.from('SREPLAY3');
+/** As bpf/profile/sample.h and native/bpf/columns.cc have them. */
+const [TAG_INTERPRETED, TAG_COMPILED, SPACE_INTERPRETED, SPACE_COMPILED] = [1, 2, 5, 6];
 /** As ELF numbers them. */
 const MACHINE = { x86_64: 62, arm64: 183 };
 
@@ -37,12 +41,13 @@ SIGNAL_RETURN.blocks[8 + 680 * 2] = 4;
 
 const scratch = mkdtempSync(join(tmpdir(), 'stackwell-replay-'));
 
-function build(name, { build: [compiler, ...rest], of, machine }) {
+function build(name, { build: [compiler, ...rest], of, machine, toolchain }) {
   const output = join(scratch, name);
   const cwd = join(folder, 'programs', of ?? '');
   const flags = compiler === 'go' ? [...rest, '-o', output, '.'] : ['-o', output, ...rest];
   const env = { ...process.env, CGO_ENABLED: of === 'cgo' ? '1' : '0', GOFLAGS: '-buildvcs=false' };
   if (machine === 'arm64') env.GOARCH = 'arm64';
+  if (toolchain !== undefined) env.GOTOOLCHAIN = toolchain;
   execFileSync(compiler, flags, { cwd, env, stdio: 'inherit' });
   return output;
 }
@@ -80,7 +85,8 @@ function piecesOf(frames, fp, segments) {
   }));
 }
 
-async function tableOf(path) {
+/** A symbolizer child; whoever gets it closes it. */
+function openReader() {
   const files = new FileTable({ files: 16, bytes: 2 ** 34 });
   const limits = {
     memoryBytes: 2 ** 29,
@@ -89,12 +95,20 @@ async function tableOf(path) {
     timeoutMs: 2000,
     coldTimeoutMs: 10_000,
   };
-  const reader = new Reader(files, { path: join(checkout, 'build/stackwell-symbolizer'), ...limits });
+  return new Reader(files, { path: join(checkout, 'build/stackwell-symbolizer'), ...limits });
+}
+
+async function openFile(reader, path) {
+  const file = reader.table.use(path, 'elf');
+  file.opened.push({ id: file.number, file: await new Opener(2000).inRoot('/', path), role: 'self' });
+  await reader.describe(file);
+  return file;
+}
+
+async function tableOf(path) {
+  const reader = openReader();
   try {
-    const file = files.use(path, 'elf');
-    file.opened.push({ id: file.number, file: await new Opener(2000).inRoot('/', path), role: 'self' });
-    await reader.describe(file);
-    const payload = await reader.unwindTable(file);
+    const payload = await reader.unwindTable(await openFile(reader, path));
     const { root, levels } = describeTable(payload);
     return { root, levels, blocks: blocksOf(payload).subarray(16) };
   } finally {
@@ -142,28 +156,15 @@ function blocksIn(table, needed, base) {
     });
 }
 
-async function record(name) {
-  const described = CASES[name];
-  const program = build(name, described);
-  const stop = described.machine === 'arm64' ? stopEmulated : stopHere;
-  const { registers, lists, mappings, segments } = await stop(program, described, scratch);
-  let frames = lists[0];
-  if (described.goesOn !== undefined) {
-    const last = frames.findIndex(({ symbol }) => symbol.startsWith(described.goesOn));
-    if (last < 0)
-      throw new Error(`${name}: ${described.goesOn} is not below ${frames.map(f => f.symbol).join(' ')}`);
-    // The first frame there is a place that the runtime puts in for its own tracebacks.
-    frames = [...frames.slice(0, last + 1), ...lists[1].slice(1)];
-  }
-  frames = frames.slice(0, described.frames ?? frames.length);
-
-  const pieces = piecesOf(lists.flat(), registers.fp, segments);
-  const vdso = mappings.find(mapping => mapping.path === '[vdso]');
+/** Numbers that the recording gives to files. */
+function numbersOf(mappings) {
   const files = [...new Set(mappings.map(mapping => mapping.path).filter(each => each.startsWith('/')))];
-  const numberOf = mapping =>
-    mapping === vdso ? 1 : files.includes(mapping.path) ? files.indexOf(mapping.path) + 2 : 0;
-  const mappingAt = place => mappings.find(({ start, end }) => place >= start && place < end);
+  return mapping =>
+    mapping.path === '[vdso]' ? 1 : files.includes(mapping.path) ? files.indexOf(mapping.path) + 2 : 0;
+}
 
+/** As recording.h has it. `tables`: file → { table, needed: numbers of its blocks }. */
+function encode({ machine, registers, mappings, pieces, tables, jvm = Buffer.alloc(0) }) {
   const words = [];
   const word = (...numbers) => {
     for (const number of numbers) {
@@ -172,10 +173,12 @@ async function record(name) {
       words.push(bytes);
     }
   };
+  const numberOf = numbersOf(mappings);
   words.push(MAGIC);
-  const { machine = 'x86_64' } = described;
-  const { ip, sp, fp, lr, call } = registers;
-  word(MACHINE[machine], ip, sp, fp, lr, call, vdso?.start ?? 0);
+  const { ip, sp, fp, lr, call, bytecode = 0n } = registers;
+  const vdso = mappings.find(mapping => mapping.path === '[vdso]');
+  word(MACHINE[machine], ip, sp, fp, lr, call, vdso?.start ?? 0, bytecode, jvm.length / 8);
+  words.push(jvm);
   word(mappings.length);
   for (const mapping of mappings) {
     const { start, end, offset, flags } = mapping;
@@ -185,26 +188,6 @@ async function record(name) {
   for (const { start, bytes } of pieces) {
     word(start, bytes.length);
     words.push(bytes);
-  }
-
-  const tables = new Map();
-  for (const [index, { pc }] of frames.entries()) {
-    const mapping = mappingAt(index === 0 ? pc : pc - 1n);
-    const number = mapping === undefined ? 0 : numberOf(mapping);
-    if (number === 0 || described.without?.includes(basename(mapping.path))) continue;
-    if (!tables.has(number)) {
-      let file = mapping.path;
-      if (mapping === vdso) {
-        file = join(scratch, '[vdso]');
-        const own = segments.find(({ start }) => start === vdso.start);
-        if (own !== undefined) writeFileSync(file, own.bytes);
-      }
-      const table = mapping.isSignalReturn ? SIGNAL_RETURN : await tableOf(file);
-      tables.set(number, { table, needed: new Set() });
-    }
-    const { table, needed } = tables.get(number);
-    const offset = Number(pc - mapping.start + (mapping === vdso ? 0n : mapping.offset));
-    for (const place of [offset - 1, offset]) for (const block of path(table, place)) needed.add(block);
   }
   word(tables.size);
   let base = 0;
@@ -218,23 +201,241 @@ async function record(name) {
     }
     base += count;
   }
+  return Buffer.concat(words);
+}
+
+function write(name, expected, content) {
+  mkdirSync(join(folder, 'recordings'), { recursive: true });
+  writeFileSync(join(folder, 'recordings', `${name}.json`), `${JSON.stringify(expected, null, 2)}\n`);
+  const packed = gzipSync(content, { level: 9 });
+  writeFileSync(join(folder, 'recordings', `${name}.bin.gz`), packed);
+  console.log(`${name}: ${expected.frames.length} frames, ${packed.length} bytes`);
+}
+
+async function recordProgram(name) {
+  const described = CASES[name];
+  const program = build(name, described);
+  const { machine = 'x86_64' } = described;
+  const stop = machine === 'arm64' ? stopEmulated : stopHere;
+  const { registers, lists, mappings, segments } = await stop(program, described, scratch);
+  let frames = lists[0];
+  if (described.goesOn !== undefined) {
+    const last = frames.findIndex(({ symbol }) => symbol.startsWith(described.goesOn));
+    if (last < 0)
+      throw new Error(`${name}: ${described.goesOn} is not below ${frames.map(f => f.symbol).join(' ')}`);
+    // The first frame there is a place that the runtime puts in for its own tracebacks.
+    frames = [...frames.slice(0, last + 1), ...lists[1].slice(1)];
+  }
+  frames = frames.slice(0, described.frames ?? frames.length);
+
+  const numberOf = numbersOf(mappings);
+  const mappingAt = place => mappings.find(({ start, end }) => place >= start && place < end);
+  const tables = new Map();
+  for (const [index, { pc }] of frames.entries()) {
+    const mapping = mappingAt(index === 0 ? pc : pc - 1n);
+    const number = mapping === undefined ? 0 : numberOf(mapping);
+    if (number === 0 || described.without?.includes(basename(mapping.path))) continue;
+    const inVdso = mapping.path === '[vdso]';
+    if (!tables.has(number)) {
+      let file = mapping.path;
+      if (described.stripped && file === program) {
+        file = `${program}.stripped`;
+        execFileSync('strip', ['--strip-all', '-o', file, program]);
+      }
+      if (inVdso) {
+        file = join(scratch, '[vdso]');
+        const own = segments.find(({ start }) => start === mapping.start);
+        if (own !== undefined) writeFileSync(file, own.bytes);
+      }
+      const table = mapping.isSignalReturn ? SIGNAL_RETURN : await tableOf(file);
+      tables.set(number, { table, needed: new Set() });
+    }
+    const { table, needed } = tables.get(number);
+    const offset = Number(pc - mapping.start + (inVdso ? 0n : mapping.offset));
+    for (const place of [offset - 1, offset]) for (const block of path(table, place)) needed.add(block);
+  }
 
   const moduleOf = pc => basename(mappingAt(pc - 1n)?.path ?? '?');
   const expected = {
     machine,
-    made: [...described.build, ...(described.of === undefined ? [] : [described.of])].join(' '),
+    made: [
+      ...[described.toolchain ?? []].flat(),
+      ...described.build,
+      ...[described.of ?? [], described.stripped ? 'stripped' : []].flat(),
+    ].join(' '),
     stopped: described.stop,
     end: described.end ?? 'root',
     wanted: described.without?.length ?? 0,
-    inSystemCall: BigInt.asIntN(64, call) >= 0n,
+    inSystemCall: BigInt.asIntN(64, registers.call) >= 0n,
     frames: frames.map(({ pc, symbol }) => `${pc.toString(16)} ${symbol} ${moduleOf(pc)}`),
   };
-  mkdirSync(join(folder, 'recordings'), { recursive: true });
-  writeFileSync(join(folder, 'recordings', `${name}.json`), `${JSON.stringify(expected, null, 2)}\n`);
-  const packed = gzipSync(Buffer.concat(words), { level: 9 });
-  writeFileSync(join(folder, 'recordings', `${name}.bin.gz`), packed);
-  console.log(`${name}: ${frames.length} frames, ${packed.length} bytes`);
+  const pieces = piecesOf(lists.flat(), registers.fp, segments);
+  write(name, expected, encode({ machine, registers, mappings, pieces, tables }));
 }
+
+/** A page of memory is too much for each word that is read, and a word too little for each turn. */
+const LINE = 64n;
+const TURNS = 2000;
+
+/** What the replay asks for is added to the recording until it has all there is. */
+async function recordJava(name) {
+  const { java, flags } = CASES[name];
+  const running = await JavaProcess.start(java, flags, join(folder, 'programs/java/Chain.java'), scratch);
+  const reader = openReader();
+  try {
+    const { registers, mappings, expectedNames } = await running.stop(/^Chain\.spin /);
+    const numberOf = numbersOf(mappings);
+    const code = mappings.filter(mapping => mapping.flags & 4 && mapping.path.startsWith('/'));
+    const tables = new Map();
+    for (const mapping of code)
+      if (!tables.has(numberOf(mapping)))
+        tables.set(numberOf(mapping), { table: await tableOf(mapping.path), needed: new Set() });
+
+    const library = code.find(mapping => mapping.path.endsWith('/libjvm.so'));
+    const machineFile = reader.table.use(`java ${running.pid}`, 'java');
+    machineFile.opened.push({ id: machineFile.number, file: running.openMemory(), role: 'self' });
+    const libjvm = await openFile(reader, library.path);
+    const jvm = Buffer.from(await reader.openMachine(machineFile, libjvm, library));
+    // The recorded process was started at 0.
+    jvm.writeBigUInt64LE(0n, 0);
+
+    const lines = new Map();
+    const blockOwners = [...tables.values()].flatMap(entry =>
+      Array(entry.table.blocks.length / BLOCK)
+        .fill(entry)
+        .map((owner, block) => ({ owner, block })),
+    );
+    const unreadable = new Set();
+    let printed = [];
+    let content;
+    for (let turn = 0; ; turn++) {
+      if (turn === TURNS) throw new Error(`${name}: it asks for ever more`);
+      content = encode({ machine: 'x86_64', registers, mappings, pieces: joined(lines), tables, jvm });
+      const { status, stdout, stderr } = spawnSync(join(checkout, 'build/test/replay/x86_64'), ['missing'], {
+        input: content,
+      });
+      if (status !== 0) throw new Error(`${name}: ${stderr}`);
+      printed = stdout.toString().trimEnd().split('\n');
+      let added = false;
+      for (const line of printed) {
+        const [what, place, size] = line.split(' ');
+        if (what === 'block') {
+          const { owner, block } = blockOwners[Number(place)];
+          added ||= !owner.needed.has(block);
+          owner.needed.add(block);
+        } else if (what === 'memory') {
+          const first = BigInt(`0x${place}`);
+          for (let at = first & ~(LINE - 1n); at < first + BigInt(size); at += LINE) {
+            if (lines.has(at) || unreadable.has(at)) continue;
+            const bytes = running.read(at, Number(LINE));
+            if (bytes === null) unreadable.add(at);
+            else lines.set(at, bytes);
+            added ||= bytes !== null;
+          }
+        }
+      }
+      if (!added) break;
+    }
+
+    const [end, wanted] = printed
+      .find(line => /^\d+ \d+ \d+$/.test(line))
+      .split(' ')
+      .map(Number);
+    if (end !== 0 || wanted !== 0) throw new Error(`${name}: ends as ${end}, and wants ${wanted} tables`);
+    const words = printed.filter(line => /^[0-9a-f]+$/.test(line)).map(line => BigInt(`0x${line}`));
+    const frames = await named(reader, machineFile, words, mappings);
+    compareJava(name, frames, expectedNames);
+    const expected = {
+      machine: 'x86_64',
+      made: `java ${java} ${flags.join(' ')} Chain`,
+      stopped: ['in Chain.spin, where jstack agrees'],
+      end: 'root',
+      wanted: 0,
+      inSystemCall: false,
+      frames: frames.map(({ place, text }) => `${place} ${text}`),
+    };
+    write(name, expected, content);
+  } finally {
+    await reader.close();
+    await running.end();
+  }
+}
+
+/**
+ * Java frames have to be those that jstack says, in every line. Of the innermost one only its own function: where it was
+ * interrupted the machine keeps no lines and inlined calls, but those of the next place that it does keep some for.
+ */
+function compareJava(name, frames, expectedNames) {
+  const [innermost, ...callers] = frames
+    .map(frame => frame.java.filter(each => !each.startsWith('StubRoutines')))
+    .filter(names => names.length > 0);
+  const ours = callers.flat();
+  const theirs = expectedNames.slice(expectedNames.length - ours.length);
+  const own = expectedNames[expectedNames.length - ours.length - 1];
+  const functionOf = frame => frame?.split(' ')[0];
+  if (JSON.stringify(ours) !== JSON.stringify(theirs) || functionOf(innermost?.at(-1)) !== functionOf(own))
+    throw new Error(
+      `${name}: jstack says\n${expectedNames.join('\n')}\nand not\n${[...(innermost ?? []), ...ours].join('\n')}`,
+    );
+}
+
+/** Lines of memory that follow each other are one piece. */
+function joined(lines) {
+  const pieces = [];
+  for (const [start, bytes] of [...lines].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const last = pieces.at(-1);
+    if (last !== undefined && last.start + BigInt(last.length) === start) {
+      last.parts.push(bytes);
+      last.length += bytes.length;
+    } else pieces.push({ start, parts: [bytes], length: bytes.length });
+  }
+  return pieces.map(({ start, parts }) => ({ start, bytes: Buffer.concat(parts) }));
+}
+
+/** Of an answer about one address: the functions there, inlined ones first; `java` has them as jstack does. */
+function namesIn(answer) {
+  const functions = [...(answer?.name ?? [])].map(index => answer.strings[index]);
+  const java = functions.map((name, i) => {
+    const file = answer.strings[answer.file[i]];
+    const line = answer.line[i];
+    return `${name} ${line === 0 ? '' : `${file}:${line}`}`;
+  });
+  return { functions, java };
+}
+
+/** Frames of words, with the symbolizer's names: of Java code `java` has them as jstack does, inlined ones first. */
+async function named(reader, machineFile, words, mappings) {
+  const frames = [];
+  for (let at = 0; at < words.length; at++) {
+    const word = words[at];
+    const tag = Number(word >> 60n);
+    const address = word & ((1n << 60n) - 1n);
+    if (tag !== TAG_INTERPRETED && tag !== TAG_COMPILED) {
+      // What is interrupted is Java code.
+      const place = address - 1n;
+      const mapping = mappings.find(({ start, end }) => place >= start && place < end);
+      const file = await openFile(reader, mapping.path);
+      const { functions } = namesIn(
+        await reader.lookup(file, [Number(place - mapping.start + mapping.offset)]),
+      );
+      const text = `${functions.at(-1) ?? '?'} ${basename(mapping.path)}`;
+      frames.push({ place: address.toString(16), text, java: [] });
+      continue;
+    }
+    const extra = words[++at];
+    const space = tag === TAG_INTERPRETED ? SPACE_INTERPRETED : SPACE_COMPILED;
+    const question = encodeFrames(
+      { space: [space], address: BigUint64Array.of(address), extra: BigUint64Array.of(extra) },
+      [0],
+    );
+    const { java } = namesIn(await reader.lookupFrames(machineFile, question));
+    const place = `${word.toString(16)},${extra.toString(16)}`;
+    frames.push({ place, text: java.join(' < '), java });
+  }
+  return frames;
+}
+
+const record = name => (CASES[name].java === undefined ? recordProgram(name) : recordJava(name));
 
 try {
   const names = process.argv.slice(2);

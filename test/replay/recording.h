@@ -4,7 +4,9 @@
  * unwind tables of the files that it runs through. 64-bit words, little-endian:
  *
  *   magic, machine, program counter, stack pointer, frame pointer, link register (arm64), number of the
- * system call (negative: none), address of the vDSO; number of areas; of each: start, end, offset in the
+ * system call (negative: none), address of the vDSO, register that HotSpot's interpreter has its bytecode in;
+ * what is known of a Java virtual machine: number of 64-bit words (0: it is none), and these (struct sw_jvm);
+ * number of areas; of each: start, end, offset in the
  * file, file, vm_flags; number of pieces of memory; of each: address, bytes (a multiple of 8), and these;
  *   number of tables; of each: file, root, levels, number of blocks; of each block: its number, and 4096
  * bytes.
@@ -20,7 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RECORDING_MAGIC 0x3259414c50455253ull /* SREPLAY2 */
+#define RECORDING_MAGIC 0x3359414c50455253ull /* SREPLAY3 */
 /* More of anything is no recording. */
 #define RECORDING_MOST 4096
 #define RECORDING_BLOCK 4096
@@ -51,7 +53,9 @@ struct recorded_table {
 };
 
 struct recording {
-  uint64_t ip, sp, fp, lr, call, vdso;
+  uint64_t ip, sp, fp, lr, call, vdso, bytecode;
+  uint8_t *jvm; /* null: no Java virtual machine */
+  uint64_t jvm_size;
   struct recorded_area *areas;
   struct recorded_memory *memory;
   struct recorded_table *tables;
@@ -115,6 +119,12 @@ static struct recording read_recording(FILE *from) {
   recording.lr = read_word(from);
   recording.call = read_word(from);
   recording.vdso = read_word(from);
+  recording.bytecode = read_word(from);
+  recording.jvm_size = read_count(from) * sizeof(uint64_t);
+  if (recording.jvm_size) {
+    recording.jvm = room_for(recording.jvm_size, 1);
+    read_bytes(from, recording.jvm, recording.jvm_size);
+  }
   recording.area_count = read_count(from);
   recording.areas = room_for(recording.area_count, sizeof(*recording.areas));
   read_bytes(from, recording.areas, recording.area_count * sizeof(*recording.areas));

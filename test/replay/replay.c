@@ -4,6 +4,8 @@
  * says how it looks). The unwinder's sources are compiled as they are.
  *
  *   replay               prints how the stack ends, how many files asked for a table, and its words
+ *   replay missing       the same, and before that what was asked for and is not in the recording: `memory
+ *                        ADDRESS BYTES`, `block NUMBER`
  *   replay COUNT SEED    damages the recording COUNT times and prints how often the stack ended how
  *
  * It is unwound in four ways, which have to agree: as the running task and as another one, with areas in a
@@ -86,7 +88,13 @@ static void check_rules(const struct recorded_table *table, __u64 block, __u64 l
   }
 }
 
-static void print(void) {
+static void print(bool missing) {
+  if (missing) {
+    replay_reset();
+    replay.tells_missing = true;
+    unwind(&walk, false, false);
+    replay.tells_missing = false;
+  }
   check_areas();
   for (size_t i = 0; i < recording.table_count; i++)
     check_rules(&recording.tables[i], recording.tables[i].root, recording.tables[i].levels);
@@ -125,11 +133,12 @@ static void damage(unsigned long count, unsigned long seed) {
 
 int main(int count, char **arguments) {
   recording = read_recording(stdin);
+  if (recording.jvm && recording.jvm_size != sizeof(struct sw_jvm)) not_a_recording("another sw_jvm");
   replay.recording = &recording;
   turn_on(&sw_unwinds);
   host_take(&recording);
   if (count == 3)
     damage(strtoul(arguments[1], 0, 10), strtoul(arguments[2], 0, 10));
   else
-    print();
+    print(count == 2 && !strcmp(arguments[1], "missing"));
 }

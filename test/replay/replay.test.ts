@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The BPF unwinder over recorded stacks: it has to find what gdb found, and to end whatever the memory holds.
+// The BPF unwinder over recorded stacks: it has to find what gdb found (in a Java
+// virtual machine, what jstack said), and to end whatever the memory holds.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,7 +18,7 @@ interface Recorded {
   /** Files whose table is not there. */
   wanted: number;
   inSystemCall: boolean;
-  /** Address, function and offset, file; leaf first. */
+  /** Address, function and offset, file; of Java code both words, then functions and lines, inlined first; leaf first. */
   frames: string[];
 }
 
@@ -57,18 +58,35 @@ beforeAll(() => {
 });
 
 const TAG_EXACT = 4n;
+/** Frames of two words. */
+const TAGS_JAVA = [1n, 2n];
+
+/** An address without its tag; of a Java frame both words. */
+function framesOf(words: bigint[]): { tag: bigint; place: string }[] {
+  const frames = [];
+  for (let at = 0; at < words.length; at++) {
+    const word = words[at]!;
+    const tag = word >> 60n;
+    const place = TAGS_JAVA.includes(tag)
+      ? `${word.toString(16)},${words[++at]!.toString(16)}`
+      : (word & ((1n << 60n) - 1n)).toString(16);
+    frames.push({ tag, place });
+  }
+  return frames;
+}
+
 const USER_EXACT = 32;
 
 describe.each(names)('%s', name => {
-  it('is unwound as gdb does it', () => {
+  it('is unwound as it stood', () => {
     const expected = expectedOf(name);
     const { status, lines, errors } = run(name);
     expect({ status, errors }).toEqual({ status: 0, errors: '' });
     const [end, wanted, flags] = lines[0]!.split(' ').map(Number) as [number, number, number];
     const words = lines.slice(1).map(line => BigInt(`0x${line}`));
-    const addresses = words.map(word => (word & ((1n << 60n) - 1n)).toString(16));
+    const frames = framesOf(words);
     const known = new Map(expected.frames.map(frame => [frame.split(' ')[0]!, frame]));
-    expect(addresses.map(address => known.get(address) ?? address)).toEqual(expected.frames);
+    expect(frames.map(({ place }) => known.get(place) ?? place)).toEqual(expected.frames);
     expect(STACK_ENDS[end]).toBe(expected.end);
     expect(wanted).toBe(expected.wanted);
     expect((flags & USER_EXACT) !== 0).toBe(!expected.inSystemCall);
@@ -76,7 +94,7 @@ describe.each(names)('%s', name => {
     const interrupted = expected.frames.flatMap((frame, index) =>
       / (__restore_rt|signal_return)\+/.test(frame) ? [index + 1] : [],
     );
-    const marked = words.flatMap((word, index) => (word >> 60n === TAG_EXACT ? [index] : []));
+    const marked = frames.flatMap(({ tag }, index) => (tag === TAG_EXACT ? [index] : []));
     expect(marked).toEqual(interrupted);
   });
 
@@ -111,7 +129,7 @@ function made(rows: [offset: number, rule: number][], ip: number, stack: number[
     return Buffer.concat([words(index + 1), leaf]);
   });
   return Buffer.concat([
-    ...[Buffer.from('SREPLAY2'), words(62, ip, 0x7000, fp, 0, -1, 0)],
+    ...[Buffer.from('SREPLAY3'), words(62, ip, 0x7000, fp, 0, -1, 0, 0, 0)],
     words(1, 0x1000_0000, 0x2000_0000, 0, 2, 5),
     ...[words(1, 0x7000, stack.length * 8), words(...stack)],
     ...[words(1, 2, 0, 2, rows.length + 1), words(0), root, ...leaves],
