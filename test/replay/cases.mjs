@@ -19,11 +19,11 @@ const [INTERPRETER, C1, C2] = [
 const to = (place, ...more) => [`break ${place}`, 'continue', ...more];
 
 /**
- * `machine`: x86_64 where nothing is said; arm64 under emulation. `build`: the command, in programs/ or the folder `of` in it. `run`: arguments. `end`: how the stack ends, `root` where
- * nothing is said. `frames`: no more than these, where that is the point. `goesOn`: after the frame of this function the
- * stack of the main goroutine follows. `without`: files whose table is not there yet. `toolchain`: of
- * Go. `stripped`: so is the program that the table is made of. `java`: a runtime, which runs
- * programs/java with `flags`.
+ * `machine`: x86_64 where nothing is said; arm64 under emulation. `build`: the command, in programs/ or the folder `of` in
+ * it. `toolchain`: of Go. `stripped`: so is the program that the table is made of. `run`: arguments. `end`: how the stack
+ * ends, `root` where nothing is said. `frames`: no more than these, where that is the point. `goesOn`: after the frame of
+ * this function the stack of the main goroutine follows. `without`: files whose table is not there yet. `java`: a runtime,
+ * which runs programs/java with `flags`.
  */
 export const CASES = {
   callback: { build: [...C, 'sorted.c'], stop: to('*innermost', 'stepi') },

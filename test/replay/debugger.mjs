@@ -11,7 +11,7 @@ const FRAMES = 300;
 /** As vm_flags has them. */
 const READABLE = 1;
 const WRITABLE = 2;
-const EXECUTABLE = 4;
+export const EXECUTABLE = 4;
 
 /** Lists the frames of a stack. */
 const LIST = [
@@ -222,17 +222,17 @@ function framesIn(lines, signalReturn) {
 /** Inlined calls, and functions that left by a tail call, are frames to gdb: with the stack of the next one. */
 const ownOf = frames => frames.filter(({ sp }, index) => sp !== frames[index + 1]?.sp);
 
+/** vm_flags of `r-xp`. */
+export const flagsOf = letters =>
+  [...letters].reduce((sum, letter) => sum | ({ r: READABLE, w: WRITABLE, x: EXECUTABLE }[letter] ?? 0), 0);
+
 function mappingsIn(lines) {
   const mappings = [];
   for (const line of lines) {
     const found = /^\s+(0x\w+)\s+(0x\w+)\s+0x\w+\s+(0x\w+)\s+([-rwxps]{4})\s*(.*)$/.exec(line);
     if (found === null || found[5] === '[vsyscall]') continue;
     const [start, end, offset] = found.slice(1, 4).map(BigInt);
-    const flags = [...found[4]].reduce(
-      (sum, letter) => sum | ({ r: READABLE, w: WRITABLE, x: EXECUTABLE }[letter] ?? 0),
-      0,
-    );
-    mappings.push({ start, end, offset, flags, path: found[5].trim() });
+    mappings.push({ start, end, offset, flags: flagsOf(found[4]), path: found[5].trim() });
   }
   return mappings;
 }

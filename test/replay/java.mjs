@@ -5,10 +5,7 @@ import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-
-const READABLE = 1;
-const WRITABLE = 2;
-const EXECUTABLE = 4;
+import { flagsOf } from './debugger.mjs';
 
 /** Small, and without an archive of classes: all that is read is in memory that was written. */
 const ALWAYS = ['-Xmx16m', '-XX:+UseSerialGC', '-XX:ReservedCodeCacheSize=16m', '-Xshare:off'];
@@ -72,11 +69,6 @@ export class JavaProcess {
     return { registers: { ip, sp, fp, lr: 0n, call, bytecode }, mappings: this.#mappings(), expectedNames };
   }
 
-  /** A descriptor of its own for the symbolizer. */
-  openMemory() {
-    return { descriptor: openSync(`/proc/${this.pid}/mem`, 'r'), size: 0 };
-  }
-
   /** Null where nothing can be read. */
   read(address, size) {
     const bytes = Buffer.alloc(size);
@@ -120,11 +112,7 @@ export class JavaProcess {
       const found = /^(\w+)-(\w+) (\S{4}) (\w+) \S+ \d+\s*(.*)$/.exec(line);
       if (found === null || found[5] === '[vsyscall]') continue;
       const [start, end, offset] = [found[1], found[2], found[4]].map(each => BigInt(`0x${each}`));
-      const flags = [...found[3]].reduce(
-        (sum, letter) => sum | ({ r: READABLE, w: WRITABLE, x: EXECUTABLE }[letter] ?? 0),
-        0,
-      );
-      mappings.push({ start, end, offset, flags, path: found[5] });
+      mappings.push({ start, end, offset, flags: flagsOf(found[3]), path: found[5] });
     }
     return mappings;
   }

@@ -10,7 +10,7 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { CASES } from './cases.mjs';
-import { stopEmulated, stopHere } from './debugger.mjs';
+import { EXECUTABLE, stopEmulated, stopHere } from './debugger.mjs';
 import { JavaProcess } from './java.mjs';
 
 const folder = fileURLToPath(new URL('.', import.meta.url));
@@ -19,6 +19,7 @@ const compiled = join(checkout, 'dist/symbolizer');
 const { Reader } = await import(join(compiled, 'reader.js'));
 const { FileTable } = await import(join(compiled, 'source-file.js'));
 const { Opener } = await import(join(compiled, 'opener.js'));
+const { openMemory } = await import(join(checkout, 'dist/agent/profiling/symbolizer/memory.js'));
 const { encodeFrames } = await import(join(compiled, 'protocol.js'));
 const { describeTable, blocksOf } = await import(join(compiled, 'unwind-table.js'));
 
@@ -100,6 +101,7 @@ function openReader() {
 
 async function openFile(reader, path) {
   const file = reader.table.use(path, 'elf');
+  if (file.isOpen) return file;
   file.opened.push({ id: file.number, file: await new Opener(2000).inRoot('/', path), role: 'self' });
   await reader.describe(file);
   return file;
@@ -277,7 +279,47 @@ async function recordProgram(name) {
 const LINE = 64n;
 const TURNS = 2000;
 
-/** What the replay asks for is added to the recording until it has all there is. */
+/**
+ * Adds to a recording without memory and blocks what the replay asks for, until it has all there is. Its content, and
+ * what the replay prints of it.
+ */
+function complete(parts, running) {
+  const lines = new Map();
+  const unreadable = new Set();
+  const owners = [...parts.tables.values()].flatMap(entry =>
+    Array.from({ length: entry.table.blocks.length / BLOCK }, (_, block) => ({ entry, block })),
+  );
+  const addBlock = number => {
+    const { entry, block } = owners[number];
+    return entry.needed.size < entry.needed.add(block).size;
+  };
+  const addMemory = (first, size) => {
+    const before = lines.size;
+    for (let at = first & ~(LINE - 1n); at < first + size; at += LINE) {
+      if (lines.has(at) || unreadable.has(at)) continue;
+      const bytes = running.read(at, Number(LINE));
+      if (bytes === null) unreadable.add(at);
+      else lines.set(at, bytes);
+    }
+    return lines.size > before;
+  };
+  for (let turn = 0; turn < TURNS; turn++) {
+    const content = encode({ ...parts, pieces: joined(lines) });
+    const replay = join(checkout, 'build/test/replay', parts.machine);
+    const { status, stdout, stderr } = spawnSync(replay, ['missing'], { input: content });
+    if (status !== 0) throw new Error(stderr.toString());
+    const printed = stdout.toString().trimEnd().split('\n');
+    const added = printed.map(line => {
+      const [what, place, size] = line.split(' ');
+      if (what === 'block') return addBlock(Number(place));
+      return what === 'memory' && addMemory(BigInt(`0x${place}`), BigInt(size));
+    });
+    if (!added.includes(true))
+      return { content, printed: printed.filter(line => !/^(block|memory) /.test(line)) };
+  }
+  throw new Error('it asks for ever more');
+}
+
 async function recordJava(name) {
   const { java, flags } = CASES[name];
   const running = await JavaProcess.start(java, flags, join(folder, 'programs/java/Chain.java'), scratch);
@@ -285,72 +327,36 @@ async function recordJava(name) {
   try {
     const { registers, mappings, expectedNames } = await running.stop(/^Chain\.spin /);
     const numberOf = numbersOf(mappings);
-    const code = mappings.filter(mapping => mapping.flags & 4 && mapping.path.startsWith('/'));
+    const code = mappings.filter(mapping => mapping.flags & EXECUTABLE && mapping.path.startsWith('/'));
     const tables = new Map();
     for (const mapping of code)
-      if (!tables.has(numberOf(mapping)))
-        tables.set(numberOf(mapping), { table: await tableOf(mapping.path), needed: new Set() });
+      tables.set(numberOf(mapping), { table: await tableOf(mapping.path), needed: new Set() });
 
+    const memory = reader.table.use(`java ${running.pid}`, 'java');
+    memory.opened.push({ id: memory.number, file: openMemory(running.pid), role: 'self' });
     const library = code.find(mapping => mapping.path.endsWith('/libjvm.so'));
-    const machineFile = reader.table.use(`java ${running.pid}`, 'java');
-    machineFile.opened.push({ id: machineFile.number, file: running.openMemory(), role: 'self' });
-    const libjvm = await openFile(reader, library.path);
-    const jvm = Buffer.from(await reader.openMachine(machineFile, libjvm, library));
+    const jvm = Buffer.from(await reader.openMachine(memory, await openFile(reader, library.path), library));
     // The recorded process was started at 0.
     jvm.writeBigUInt64LE(0n, 0);
 
-    const lines = new Map();
-    const blockOwners = [...tables.values()].flatMap(entry =>
-      Array(entry.table.blocks.length / BLOCK)
-        .fill(entry)
-        .map((owner, block) => ({ owner, block })),
+    const machine = 'x86_64';
+    const { content, printed } = complete({ machine, registers, mappings, tables, jvm }, running);
+    const [head, ...words] = printed;
+    const [end, wanted] = head.split(' ').map(Number);
+    if (end !== 0 || wanted !== 0) throw new Error(`it ends as ${end}, and wants ${wanted} tables`);
+    const frames = await named(
+      reader,
+      memory,
+      words.map(word => BigInt(`0x${word}`)),
+      mappings,
     );
-    const unreadable = new Set();
-    let printed = [];
-    let content;
-    for (let turn = 0; ; turn++) {
-      if (turn === TURNS) throw new Error(`${name}: it asks for ever more`);
-      content = encode({ machine: 'x86_64', registers, mappings, pieces: joined(lines), tables, jvm });
-      const { status, stdout, stderr } = spawnSync(join(checkout, 'build/test/replay/x86_64'), ['missing'], {
-        input: content,
-      });
-      if (status !== 0) throw new Error(`${name}: ${stderr}`);
-      printed = stdout.toString().trimEnd().split('\n');
-      let added = false;
-      for (const line of printed) {
-        const [what, place, size] = line.split(' ');
-        if (what === 'block') {
-          const { owner, block } = blockOwners[Number(place)];
-          added ||= !owner.needed.has(block);
-          owner.needed.add(block);
-        } else if (what === 'memory') {
-          const first = BigInt(`0x${place}`);
-          for (let at = first & ~(LINE - 1n); at < first + BigInt(size); at += LINE) {
-            if (lines.has(at) || unreadable.has(at)) continue;
-            const bytes = running.read(at, Number(LINE));
-            if (bytes === null) unreadable.add(at);
-            else lines.set(at, bytes);
-            added ||= bytes !== null;
-          }
-        }
-      }
-      if (!added) break;
-    }
-
-    const [end, wanted] = printed
-      .find(line => /^\d+ \d+ \d+$/.test(line))
-      .split(' ')
-      .map(Number);
-    if (end !== 0 || wanted !== 0) throw new Error(`${name}: ends as ${end}, and wants ${wanted} tables`);
-    const words = printed.filter(line => /^[0-9a-f]+$/.test(line)).map(line => BigInt(`0x${line}`));
-    const frames = await named(reader, machineFile, words, mappings);
-    compareJava(name, frames, expectedNames);
+    compareJava(frames, expectedNames);
     const expected = {
-      machine: 'x86_64',
+      machine,
       made: `java ${java} ${flags.join(' ')} Chain`,
       stopped: ['in Chain.spin, where jstack agrees'],
       end: 'root',
-      wanted: 0,
+      wanted,
       inSystemCall: false,
       frames: frames.map(({ place, text }) => `${place} ${text}`),
     };
@@ -365,7 +371,7 @@ async function recordJava(name) {
  * Java frames have to be those that jstack says, in every line. Of the innermost one only its own function: where it was
  * interrupted the machine keeps no lines and inlined calls, but those of the next place that it does keep some for.
  */
-function compareJava(name, frames, expectedNames) {
+function compareJava(frames, expectedNames) {
   const [innermost, ...callers] = frames
     .map(frame => frame.java.filter(each => !each.startsWith('StubRoutines')))
     .filter(names => names.length > 0);
@@ -375,7 +381,7 @@ function compareJava(name, frames, expectedNames) {
   const functionOf = frame => frame?.split(' ')[0];
   if (JSON.stringify(ours) !== JSON.stringify(theirs) || functionOf(innermost?.at(-1)) !== functionOf(own))
     throw new Error(
-      `${name}: jstack says\n${expectedNames.join('\n')}\nand not\n${[...(innermost ?? []), ...ours].join('\n')}`,
+      `jstack says\n${expectedNames.join('\n')}\nand not\n${[...(innermost ?? []), ...ours].join('\n')}`,
     );
 }
 
@@ -404,7 +410,7 @@ function namesIn(answer) {
 }
 
 /** Frames of words, with the symbolizer's names: of Java code `java` has them as jstack does, inlined ones first. */
-async function named(reader, machineFile, words, mappings) {
+async function named(reader, memory, words, mappings) {
   const frames = [];
   for (let at = 0; at < words.length; at++) {
     const word = words[at];
@@ -428,7 +434,7 @@ async function named(reader, machineFile, words, mappings) {
       { space: [space], address: BigUint64Array.of(address), extra: BigUint64Array.of(extra) },
       [0],
     );
-    const { java } = namesIn(await reader.lookupFrames(machineFile, question));
+    const { java } = namesIn(await reader.lookupFrames(memory, question));
     const place = `${word.toString(16)},${extra.toString(16)}`;
     frames.push({ place, text: java.join(' < '), java });
   }
