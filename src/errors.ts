@@ -76,6 +76,16 @@ export const ERRORS = {
     message: 'the store does not answer: {reason}',
     fix: 'Send it again after the time in Retry-After; nothing of this request was acknowledged.',
   },
+  SW_ELASTICSEARCH_AUTH: {
+    status: 503,
+    message: 'Elasticsearch refuses this server: {reason}',
+    fix: 'Check server.elasticsearch: username and password, or apiKey, and what they may do (docs/elasticsearch.md).',
+  },
+  SW_ELASTICSEARCH_VERSION: {
+    status: 500,
+    message: 'Elasticsearch {found} is not a version that Stackwell knows',
+    fix: 'Use Elasticsearch 8 or 9.',
+  },
   SW_SERVER_BUSY: {
     status: 503,
     message: 'too much is in flight: {what}',
@@ -140,6 +150,11 @@ export const ERRORS = {
     status: 421,
     message: 'this server is not asked under the name {host}',
     fix: 'Use 127.0.0.1 or localhost, or add the name to server.hosts (a proxy in front of the server, for example).',
+  },
+  SW_TENANT_UNKNOWN: {
+    status: 401,
+    message: 'a tenant is needed in the header X-Scope-OrgID: {reason}',
+    fix: 'Send X-Scope-OrgID: NAME (letters, digits, dots, dashes), or set server.tenants: false where there is only one.',
   },
   SW_CROSS_SITE: {
     status: 403,

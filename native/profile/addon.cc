@@ -6,6 +6,7 @@
 #include "columns.h"
 #include "job.h"
 #include "objects.h"
+#include "rollup.h"
 
 namespace stackwell {
 namespace {
@@ -34,9 +35,21 @@ Napi::Value EncodeColumns(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value SumProfileRows(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return Promised(env, [&] {
+    return Job::Start(
+        env, [inputs = std::make_shared<std::vector<Merger::Input>>(FromInputs(info[0]))]() -> Finish {
+          auto rolled = std::make_shared<RolledUp>(SumProfiles(*inputs));
+          return [rolled](Napi::Env env) { return ToRolledUp(env, std::move(*rolled)); };
+        });
+  });
+}
+
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("decode", Napi::Function::New(env, DecodeColumns, "decode"));
   exports.Set("encode", Napi::Function::New(env, EncodeColumns, "encode"));
+  exports.Set("sumProfiles", Napi::Function::New(env, SumProfileRows, "sumProfiles"));
   DefineSymbolWriter(env, exports);
   DefineMatcher(env, exports);
   DefineMerger(env, exports);

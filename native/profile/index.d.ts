@@ -116,8 +116,11 @@ export interface Batch {
  * spread over more are written again. A ticket that is never answered is rolled back after 1,024 others.
  */
 export class SymbolWriter {
-  /** Defaults: 100,000 stacks (and as many label sets), 64 values. */
-  constructor(options?: { maxStacks?: number; maxFacetValues?: number });
+  /**
+   * Defaults: 100,000 stacks (and as many label sets), 64 values. Ids of segments are `segmentPrefix` (default '') and
+   * the hash.
+   */
+  constructor(options?: { segmentPrefix?: string; maxStacks?: number; maxFacetValues?: number });
   add(pprof: Uint8Array, limits?: Limits): Promise<Batch>;
   /** The store has the segment of this batch on disk: its stacks count as known from now on. */
   commit(ticket: number): void;
@@ -142,6 +145,23 @@ export class Matcher {
   /** 1 where the value matches. */
   test(values: string[]): Uint8Array;
 }
+
+/** What several profiles add up to, ready for the store. */
+export interface RolledUp {
+  /** Segments that `rows` points into, by position. */
+  segments: string[];
+  rows: Uint8Array;
+  rowCount: number;
+  /** Exact: may be over 64 bits where the values are extreme. */
+  total: bigint;
+  /** To be stored with it, when it is not null: the last one of `segments`. */
+  segment: { id: string; bytes: Uint8Array } | null;
+  /** Positions of profiles that are left out because their rows are damaged. */
+  damaged: number[];
+}
+
+/** Sums rows of one sample type as they are, with their labels; needs no symbols, so a stack that two segments have stays two rows. */
+export function sumProfiles(profiles: { segments: string[]; rows: Uint8Array }[]): Promise<RolledUp>;
 
 /** A call tree in preorder, ready to draw. Row 0 is the root; `start` and `total` are in units of the sample type. */
 export interface FlameColumns {
@@ -254,6 +274,11 @@ export class Merger {
   top(): Promise<TopColumns>;
   /** Sum by value of one sample label ('' for rows without it); a sum over 64 bits is the greatest number of 64 bits. */
   sumBy(label: string): Promise<{ value: string[]; total: BigInt64Array }>;
+  /**
+   * Everything that was added, as rows into the segments that were added, with only these sample labels. Label sets that
+   * no segment has become one of their own. Not after `sampleLabels: false` in the constructor.
+   */
+  rollUp(options: { labels: string[]; segmentPrefix: string }): Promise<RolledUp>;
   /**
    * Merged profile, gzip-compressed, with mappings, build ids, lines and inlined frames; leaf complete. Reasons of unnamed
    * frames are added to the comments. A sum over 64 bits becomes several samples, so that the total is right.

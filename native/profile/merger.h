@@ -53,6 +53,8 @@ class Merger {
   WeightsByReason Name(const LateNames& names);
 
   const SymbolColumns& symbols() const { return symbols_.columns(); }
+  /// By id: where their rows are in `symbols`.
+  const std::unordered_map<std::string, Remap>& segments() const { return segments_; }
   Sum sum() const { return sum_; }
   /// By node; may be shorter than there are nodes.
   const std::vector<Sum>& node_sums() const { return node_sums_; }

@@ -9,6 +9,7 @@
 #include "job.h"
 #include "merger.h"
 #include "objects.h"
+#include "rollup.h"
 #include "tree.h"
 
 namespace stackwell {
@@ -131,6 +132,7 @@ class MergerObject : public Napi::ObjectWrap<MergerObject> {
                                        Method<MergerObject, &MergerObject::Flamegraph>("flamegraph"),
                                        Method<MergerObject, &MergerObject::TopFunctions>("top"),
                                        Method<MergerObject, &MergerObject::SumByLabel>("sumBy"),
+                                       Method<MergerObject, &MergerObject::RollUpRows>("rollUp"),
                                        Method<MergerObject, &MergerObject::Pprof>("pprof")}));
   }
 
@@ -186,15 +188,7 @@ class MergerObject : public Napi::ObjectWrap<MergerObject> {
 
   Napi::Value AddProfiles(const Napi::CallbackInfo& info) {
     return Promised(info.Env(), [&] {
-      if (!info[0].IsArray()) throw Napi::TypeError::New(info.Env(), "profiles is not an array");
-      const auto list = info[0].As<Napi::Array>();
-      auto inputs = std::make_shared<std::vector<Merger::Input>>(list.Length());
-      for (uint32_t i = 0; i < inputs->size(); i++) {
-        Napi::HandleScope scope(info.Env());
-        const Napi::Object profile = AsObject(list.Get(i), "a profile");
-        (*inputs)[i] = {FromStrings(profile.Get("segments"), "segments"),
-                        FromBytes(profile.Get("rows"), kMostSegmentBytes)};
-      }
+      auto inputs = std::make_shared<std::vector<Merger::Input>>(FromInputs(info[0]));
       return Run(info, [this, inputs]() -> Finish {
         std::vector<double> damaged;
         for (size_t i = 0; i < inputs->size(); i++)
@@ -299,6 +293,20 @@ class MergerObject : public Napi::ObjectWrap<MergerObject> {
     });
   }
 
+  Napi::Value RollUpRows(const Napi::CallbackInfo& info) {
+    return Promised(info.Env(), [&] {
+      const Napi::Object given = AsObject(info[0], "options");
+      const auto labels = FromStrings(given.Get("labels"), "labels");
+      const std::string prefix = AsString(given.Get("segmentPrefix"), "segmentPrefix");
+      if (!merger_->keep_labels())
+        throw Napi::TypeError::New(info.Env(), "this merger was made with sampleLabels: false");
+      return Run(info, [this, labels, prefix]() -> Finish {
+        auto rolled = std::make_shared<RolledUp>(RollUp(*merger_, labels, prefix));
+        return [rolled](Napi::Env env) { return ToRolledUp(env, std::move(*rolled)); };
+      });
+    });
+  }
+
   Napi::Value Pprof(const Napi::CallbackInfo& info) {
     return Promised(info.Env(), [&] {
       const Napi::Object given = AsObject(info[0], "options");
@@ -335,5 +343,38 @@ class MergerObject : public Napi::ObjectWrap<MergerObject> {
 }  // namespace
 
 void DefineMerger(Napi::Env env, Napi::Object exports) { MergerObject::Define(env, exports); }
+
+std::vector<Merger::Input> FromInputs(const Napi::Value& value) {
+  if (!value.IsArray()) throw Napi::TypeError::New(value.Env(), "profiles is not an array");
+  const auto list = value.As<Napi::Array>();
+  std::vector<Merger::Input> inputs(list.Length());
+  for (uint32_t i = 0; i < inputs.size(); i++) {
+    Napi::HandleScope scope(value.Env());
+    const Napi::Object profile = AsObject(list.Get(i), "a profile");
+    inputs[i] = {FromStrings(profile.Get("segments"), "segments"),
+                 FromBytes(profile.Get("rows"), kMostSegmentBytes)};
+  }
+  return inputs;
+}
+
+Napi::Object ToRolledUp(Napi::Env env, RolledUp&& rolled) {
+  auto object = Napi::Object::New(env);
+  object.Set("segments", ToStrings(env, rolled.segments));
+  object.Set("rows", ToColumn(env, std::move(rolled.rows)));
+  object.Set("rowCount", rolled.row_count);
+  object.Set("total", ToBigInt(env, rolled.total));
+  if (rolled.segment) {
+    auto segment = Napi::Object::New(env);
+    segment.Set("id", rolled.segment->id);
+    segment.Set("bytes", ToColumn(env, std::move(rolled.segment->bytes)));
+    object.Set("segment", segment);
+  } else {
+    object.Set("segment", env.Null());
+  }
+  auto damaged = Napi::Array::New(env, rolled.damaged.size());
+  for (uint32_t i = 0; i < rolled.damaged.size(); i++) damaged.Set(i, static_cast<double>(rolled.damaged[i]));
+  object.Set("damaged", damaged);
+  return object;
+}
 
 }  // namespace stackwell

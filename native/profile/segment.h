@@ -24,8 +24,8 @@ struct DecodedSegment {
   SymbolColumns symbols;
 };
 
-/// Throws Damaged unless `bytes` is a segment whose content has this id, every reference in it has its row,
-/// and no stack has more than kDeepest frames.
+/// Throws Damaged unless `bytes` is a segment whose content has this id (whatever is in front of its hash),
+/// every reference in it has its row, and no stack has more than kDeepest frames.
 DecodedSegment DecodeSegment(const std::string& id, Span bytes);
 
 }  // namespace stackwell

@@ -159,6 +159,7 @@ std::optional<EncodedSegment> SymbolWriter::WriteMissing(const Canonical& canoni
   }
   if (pending.stacks.empty() && pending.label_sets.empty()) return std::nullopt;
   EncodedSegment segment = EncodeSegment(symbols.columns());
+  segment.id.insert(0, segment_prefix_);
   places.segments.push_back(segment.id);
   pending.segment = segment.id;
   return segment;

@@ -50,8 +50,12 @@ struct Batch {
 /// next Add.
 class SymbolWriter {
  public:
-  SymbolWriter(size_t max_stacks, size_t max_facet_values)
-      : max_facet_values_(max_facet_values), stacks_(max_stacks), label_sets_(max_stacks) {}
+  /// `segment_prefix` is put in front of the hashes that segments are named by.
+  SymbolWriter(std::string segment_prefix, size_t max_stacks, size_t max_facet_values)
+      : segment_prefix_(std::move(segment_prefix)),
+        max_facet_values_(max_facet_values),
+        stacks_(max_stacks),
+        label_sets_(max_stacks) {}
 
   Batch Add(Span pprof, const Limits& limits);
   void Commit(uint32_t ticket);
@@ -77,6 +81,7 @@ class SymbolWriter {
   std::optional<EncodedSegment> WriteMissing(const Canonical& canonical, Places& places, Pending& pending);
   uint32_t Issue(Pending pending);
 
+  const std::string segment_prefix_;
   const size_t max_facet_values_;
 
   // Guards what is known. Only pool threads hold it for more than a moment.

@@ -86,7 +86,9 @@ class SymbolWriterObject : public Napi::ObjectWrap<SymbolWriterObject> {
   explicit SymbolWriterObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<SymbolWriterObject>(info) {
     info.This().As<Napi::Object>().TypeTag(&kTag);
     const Napi::Object options = OptionalObject(info.Env(), info[0]);
-    writer_ = std::make_shared<SymbolWriter>(OptionalCount(options, "maxStacks", 100'000, 0, 1u << 28),
+    const Napi::Value prefix = options.Get("segmentPrefix");
+    writer_ = std::make_shared<SymbolWriter>(prefix.IsUndefined() ? "" : AsString(prefix, "segmentPrefix"),
+                                             OptionalCount(options, "maxStacks", 100'000, 0, 1u << 28),
                                              OptionalCount(options, "maxFacetValues", 64, 0, 1u << 28));
   }
 

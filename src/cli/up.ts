@@ -9,6 +9,7 @@ import { durationMs } from '../config/config.js';
 import { loadConfig } from '../config/load.js';
 import { type AgentFlags, agentOptions, agentOverrides } from './agent.js';
 import { print, say } from './output.js';
+import { type ServerFlags, serverOverrides } from './server.js';
 import { stopRequested } from './signals.js';
 
 /** How each command wants Node.js started is known there. */
@@ -94,15 +95,11 @@ export function addUp(program: Command): void {
     .description('agent and server on this machine, with the embedded store')
     .option('--listen <address:port>', 'API and page (127.0.0.1:4040)')
     .option('--data <folder>', 'store and outbox (/var/lib/stackwell)')
+    .option('--elasticsearch <url>', 'store in this cluster; several nodes with commas')
     .option('--allow-remote', 'listen beyond loopback though there is no authentication yet')
-    .action(async (options: AgentFlags & { listen?: string; data?: string; allowRemote?: boolean }) => {
+    .action(async (options: AgentFlags & ServerFlags) => {
       // Checked here, once, so that a mistake is said before anything starts.
-      const config = loadConfig(options.config, [
-        ...agentOverrides(options),
-        [['server', 'listen'], options.listen],
-        [['server', 'data'], options.data],
-        [['server', 'allowRemote'], options.allowRemote],
-      ]);
+      const config = loadConfig(options.config, [...agentOverrides(options), ...serverOverrides(options)]);
       durationMs(config.agent.window);
       const stop = stopRequested();
       const pass = (flags: Record<string, string | boolean | undefined>) =>
@@ -144,6 +141,7 @@ export function addUp(program: Command): void {
             '--config': options.config,
             '--listen': options.listen,
             '--data': options.data,
+            '--elasticsearch': options.elasticsearch,
             '--allow-remote': options.allowRemote,
           }),
         ]),

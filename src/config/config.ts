@@ -21,15 +21,60 @@ export const serverSchema = z.strictObject({
     .array(z.string())
     .default([])
     .describe('names, besides loopback, under which a server on loopback is asked, e.g. by a proxy'),
+  tenants: z
+    .boolean()
+    .default(false)
+    .describe(
+      'keep tenants apart by the header X-Scope-OrgID, which a proxy in front of the server must set or check',
+    ),
   data: z.string().default('/var/lib/stackwell').describe('folder of the embedded store'),
+  elasticsearch: z
+    .strictObject({
+      urls: z
+        .array(z.url({ protocol: /^https?$/ }))
+        .default([])
+        .describe('nodes of a cluster to store in, in place of the embedded store'),
+      prefix: z
+        .string()
+        .regex(/^[a-z][a-z0-9-]{0,40}$/)
+        .default('stackwell')
+        .describe('what the names of its indices begin with'),
+      username: z.string().default('').describe('basic authentication'),
+      password: z.string().default('').describe('its password; better in STACKWELL_ELASTICSEARCH_PASSWORD'),
+      apiKey: z
+        .string()
+        .default('')
+        .describe('API key, encoded, in place of a user; better in STACKWELL_ELASTICSEARCH_API_KEY'),
+      caFile: z.string().default('').describe('certificates to trust, PEM; empty = those of the system'),
+      replicas: z
+        .string()
+        .regex(/^\d+(-\d+)?$/)
+        .default('0-1')
+        .describe(
+          'copies of each shard beside the first: a number, or least-most by the nodes that there are',
+        ),
+      shards: z.int().min(1).max(64).default(1).describe('shards of an index of profiles'),
+      timeout: duration.default('30s').describe('until a request that gets no answer has failed'),
+    })
+    .prefault({}),
   retention: z
     .strictObject({
-      maxAge: duration.default('7d').describe('profiles older than this are deleted'),
+      maxAge: duration
+        .default('7d')
+        .describe('profiles as they came are deleted when they are older than this'),
+      minutes: duration.default('14d').describe('so are rollups of a minute'),
+      tenMinutes: duration.default('60d').describe('of ten minutes'),
+      hours: duration.default('400d').describe('of an hour'),
       maxBytes: z
         .int()
         .min(0)
         .default(10 * 1024 * MiB)
-        .describe('bytes on disk; the oldest day goes first; 0 = no limit'),
+        .describe('bytes of the embedded store; the oldest hour goes first; 0 = no limit'),
+      maxClusterBytes: z
+        .int()
+        .min(0)
+        .default(0)
+        .describe('bytes in Elasticsearch, copies included; the oldest day goes first; 0 = no limit'),
     })
     .prefault({}),
   limits: z
@@ -153,6 +198,17 @@ export const configSchema = z.strictObject({
 export type ServerConfig = z.infer<typeof serverSchema>;
 export type AgentConfig = z.infer<typeof agentSchema>;
 export type Config = z.infer<typeof configSchema>;
+
+/** Milliseconds that profiles of each level are kept. */
+export function retentionAges(retention: ServerConfig['retention']): Record<number, number> {
+  const { maxAge, minutes, tenMinutes, hours } = retention;
+  return {
+    0: durationMs(maxAge),
+    60: durationMs(minutes),
+    600: durationMs(tenMinutes),
+    3600: durationMs(hours),
+  };
+}
 
 const UNITS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 

@@ -17,6 +17,7 @@ import type { Context } from './context.js';
 import { errorBody, prepareErrorReply, requestError } from './errors.js';
 import { guard } from './guard.js';
 import { pageRoutes } from './page.js';
+import { tenants } from './tenant.js';
 
 /** A body must be here within this time: no one keeps its memory by sending slowly. */
 const REQUEST_TIMEOUT_MS = 120_000;
@@ -45,6 +46,7 @@ export async function buildApp(context: Context, { remote }: { remote: boolean }
     reply.header('x-content-type-options', 'nosniff');
     reply.header('referrer-policy', 'no-referrer');
   });
+  tenants(app, context.config.tenants);
   guard(app, { hosts: context.config.hosts, remote });
 
   await app.register(swagger, {

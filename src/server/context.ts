@@ -6,6 +6,7 @@ import type { DebugInfo } from './debuginfo/debug-info.js';
 import type { InFlight } from './ingest/in-flight.js';
 import type { Ingest } from './ingest/ingest.js';
 import type { Metrics } from './metrics.js';
+import type { Discovery } from './query/discovery.js';
 import type { Query } from './query/query.js';
 
 export interface Context {
@@ -14,6 +15,7 @@ export interface Context {
   inFlight: InFlight;
   ingest: Ingest;
   query: Query;
+  discovery: Discovery;
   debugInfo: DebugInfo;
   metrics: Metrics;
   log: Log;

@@ -36,7 +36,12 @@ export class Metrics {
   });
   readonly queryProfiles = new Counter({
     name: 'stackwell_query_profiles_total',
-    help: 'Profiles merged for questions.',
+    help: 'Profiles that answers are made of, as they came.',
+    registers: [this.registry],
+  });
+  readonly readProfiles = new Counter({
+    name: 'stackwell_query_read_total',
+    help: 'Profiles and rollups read for questions.',
     registers: [this.registry],
   });
   readonly errors = new Counter({
@@ -61,6 +66,29 @@ export class Metrics {
     name: 'stackwell_debuginfod_requests_total',
     help: 'Questions to debuginfod servers: stored, not_found, refused (not what was asked for), failed, dropped (too many waited).',
     labelNames: ['result'] as const,
+    registers: [this.registry],
+  });
+  readonly rollups = new Counter({
+    name: 'stackwell_rollups_total',
+    help: 'Buckets rolled up, by level in seconds and result: whole, again (profiles came meanwhile).',
+    labelNames: ['level', 'result'] as const,
+    registers: [this.registry],
+  });
+  readonly rollupSeconds = new Histogram({
+    name: 'stackwell_rollup_seconds',
+    help: 'Time to roll up one bucket, by level in seconds.',
+    labelNames: ['level'] as const,
+    buckets: SECONDS,
+    registers: [this.registry],
+  });
+  readonly rollupLag = new Gauge({
+    name: 'stackwell_rollup_lag_seconds',
+    help: 'Age of the oldest minute that is not rolled up; about two minutes when all is well.',
+    registers: [this.registry],
+  });
+  readonly rollupsAbandoned = new Counter({
+    name: 'stackwell_rollups_abandoned_total',
+    help: 'Buckets that were not rolled up before what is in them was past its retention.',
     registers: [this.registry],
   });
   readonly expired = new Counter({

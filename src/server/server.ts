@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The server as one call.
+
+import { randomUUID } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
-import { durationMs, type ServerConfig } from '../config/config.js';
+import { durationMs, retentionAges, type ServerConfig } from '../config/config.js';
 import { asStackwellError, StackwellError } from '../errors.js';
 import { openEmbeddedStore } from '../store/embedded/embedded-store.js';
 import type { Store } from '../store/store.js';
@@ -17,7 +19,9 @@ import { InFlight } from './ingest/in-flight.js';
 import { Ingest } from './ingest/ingest.js';
 import { Writers } from './ingest/writers.js';
 import { Metrics } from './metrics.js';
+import { Discovery } from './query/discovery.js';
 import { Query } from './query/query.js';
+import { RollupWorker } from './rollup/worker.js';
 
 const RETENTION_EVERY_MS = 60_000;
 /** Requests that take longer than this to finish are cut off by close. */
@@ -55,7 +59,7 @@ export async function startServer(config: ServerConfig, options: { log?: Log } =
   const remote = !isLoopback(host);
   if (remote && !config.allowRemote) throw new StackwellError('SW_LISTEN_REMOTE', { address: config.listen });
   const log = options.log ?? standardLog();
-  const store = await openEmbeddedStore(config.data);
+  const store = await openStore(config);
   try {
     return await listen(store, config, { host, port, remote, log });
   } catch (error) {
@@ -64,16 +68,23 @@ export async function startServer(config: ServerConfig, options: { log?: Log } =
   }
 }
 
+async function openStore({ elasticsearch, data }: ServerConfig): Promise<Store> {
+  if (elasticsearch.urls.length === 0) return openEmbeddedStore(data);
+  const { openElasticsearchStore } = await import('../store/elasticsearch/elasticsearch-store.js');
+  return openElasticsearchStore({ ...elasticsearch, timeout: durationMs(elasticsearch.timeout) });
+}
+
 async function listen(
   store: Store,
   config: ServerConfig,
   { host, port, remote, log }: { host: string; port: number; remote: boolean; log: Log },
 ): Promise<RunningServer> {
-  const maxAge = durationMs(config.retention.maxAge);
+  const ages = retentionAges(config.retention);
+  const isShared = config.elasticsearch.urls.length > 0;
   const inFlight = new InFlight(config.limits.inflightBytes);
   const writers = new Writers();
   const metrics = new Metrics({ store, inFlight, writers });
-  const ingest = new Ingest(store, writers, { maxBytes: config.limits.profileBytes }, maxAge, metrics);
+  const ingest = new Ingest(store, writers, { maxBytes: config.limits.profileBytes }, ages[0]!, metrics);
   const debugInfo = await DebugInfo.open(store.debugFiles, config.debuginfo);
   metrics.watchDebugInfo(debugInfo);
   const debuginfod =
@@ -83,8 +94,10 @@ async function listen(
   const late = new LateNames(debugInfo, debuginfod, (result, places) =>
     metrics.latePlaces.inc({ result }, places),
   );
-  const query = new Query(store, config.limits, metrics, late);
-  const context = { config, store, inFlight, ingest, query, debugInfo, metrics, log };
+  const query = new Query(store, config, metrics, late);
+  const rollups = new RollupWorker(store, metrics, log, { holder: randomUUID(), maxAge: ages[0]! });
+  const discovery = new Discovery(store, ages);
+  const context = { config, store, inFlight, ingest, query, discovery, debugInfo, metrics, log };
   const app = await buildApp(context, { remote });
   try {
     await app.listen({ host, port });
@@ -98,8 +111,9 @@ async function listen(
   let expiring: Promise<void> | null = null;
   const expire = async () => {
     try {
+      const { maxBytes, maxClusterBytes } = config.retention;
       const gone = await store.expire(
-        { maxAge: { 0: maxAge }, maxBytes: config.retention.maxBytes },
+        { maxAge: ages, maxBytes: isShared ? maxClusterBytes : maxBytes },
         Date.now(),
       );
       metrics.expired.inc(gone.profiles);
@@ -115,10 +129,13 @@ async function listen(
     });
   }, RETENTION_EVERY_MS);
   timer.unref();
+  rollups.start();
+  if (isShared) debugInfo.follow();
 
   const address = app.server.address() as AddressInfo;
   const url = `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`;
-  log.info({ url, data: config.data }, 'listening');
+  const where = isShared ? config.elasticsearch.urls.map(one => new URL(one).host) : config.data;
+  log.info({ url, store: where }, 'listening');
   let closing: Promise<void> | null = null;
   return {
     url,
@@ -126,6 +143,8 @@ async function listen(
       closing ??= (async () => {
         clearInterval(timer);
         await closeApp(app);
+        await rollups.stop();
+        debugInfo.close();
         await debuginfod?.close();
         await late.close();
         await expiring;

@@ -10,6 +10,7 @@ import { InFlight } from '../../src/server/ingest/in-flight.js';
 import { Ingest } from '../../src/server/ingest/ingest.js';
 import { Writers } from '../../src/server/ingest/writers.js';
 import { Metrics } from '../../src/server/metrics.js';
+import { Discovery } from '../../src/server/query/discovery.js';
 import { Query } from '../../src/server/query/query.js';
 import { parseQuestion } from '../../src/server/query/question.js';
 import { openEmbeddedStore } from '../../src/store/embedded/embedded-store.js';
@@ -25,7 +26,7 @@ it('writes symbols again that retention took while a writer still counted on the
     const metrics = new Metrics({ store, inFlight: new InFlight(1), writers });
     const ingest = new Ingest(store, writers, {}, 86_400_000, metrics);
     const send = async (value: number) =>
-      ingest.add([
+      ingest.add('', [
         {
           pprof: await pprof({ samples: [{ stack: STACK, values: [value] }] }),
           labels: [['service_name', 'a']],
@@ -42,8 +43,8 @@ it('writes symbols again that retention took while a writer still counted on the
     expect(await store.stats()).toMatchObject({ profiles: 0, segments: 0 });
     expect(await send(4)).toEqual({ stored: 1, duplicates: 0, refused: [] });
 
-    const query = new Query(store, serverSchema.parse({}).limits, metrics);
-    const { merger, warnings } = await query.merge(await parseQuestion(store, {}));
+    const query = new Query(store, serverSchema.parse({}), metrics);
+    const { merger, warnings } = await query.merge(await parseQuestion(new Discovery(store, {}), {}, ''));
     const top = await merger.top();
     expect([top.sum, [...top.functions.name].sort(), warnings]).toEqual([4n, [...STACK].sort(), []]);
   } finally {

@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // What every store must do, whatever is behind it. A store's own test file calls this with its factory.
 
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { closeSync, readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { noCoverage } from '../../src/profile/coverage.js';
-import type {
-  DebugFile,
-  ProfileRecord,
-  Segment,
-  Selection,
-  StagedFile,
-  Store,
+import {
+  type Bucket,
+  type DebugFile,
+  LEVELS,
+  type ProfileRecord,
+  partitionOf,
+  type Segment,
+  type Selection,
+  type StagedFile,
+  type Store,
 } from '../../src/store/store.js';
 
 export interface StoreFactory {
@@ -19,6 +22,8 @@ export interface StoreFactory {
   create(): Promise<Store>;
   /** The same store again, after close. */
   reopen(): Promise<Store>;
+  /** Until `stats` tells what is on disk. */
+  settle?(): Promise<void>;
   /** Frees whatever create made. */
   destroy(): Promise<void>;
 }
@@ -29,7 +34,8 @@ const OFF = 'process_offcpu:offcpu:nanoseconds:offcpu:nanoseconds';
 
 export function segment(id: string, bytes = 100): Segment {
   return {
-    id: id.padStart(32, '0'),
+    id: `20260601-${'0'.repeat(16)}-${id.padStart(32, '0')}`,
+    tenant: '',
     service: 'a',
     day: '2026-06-01',
     bytes: new Uint8Array(bytes).fill(id.charCodeAt(0)),
@@ -40,6 +46,7 @@ let serial = 0;
 export function profile(over: Partial<ProfileRecord> = {}): ProfileRecord {
   return {
     id: `profile-${serial++}`,
+    tenant: '',
     type: CPU,
     labels: { service_name: 'a', host: 'h1' },
     facets: {},
@@ -49,6 +56,7 @@ export function profile(over: Partial<ProfileRecord> = {}): ProfileRecord {
     period: 10_101_010n,
     total: 1000n,
     level: 0,
+    wide: false,
     segments: [],
     rows: new Uint8Array([1, 2, 3]),
     stats: { ...noCoverage(), clock: '' },
@@ -84,12 +92,27 @@ export function contentOf(descriptor: number): string {
   }
 }
 
-export const ALL: Selection = { matchers: [], from: 0, until: Date.UTC(2100, 0) };
+export const ALL: Selection = { tenant: '', matchers: [], from: 0, until: Date.UTC(2100, 0) };
 
 export async function collect(store: Store, selection: Partial<Selection> = {}): Promise<ProfileRecord[]> {
   const all: ProfileRecord[] = [];
   for await (const batch of store.selectProfiles({ ...ALL, ...selection })) all.push(...batch);
   return all;
+}
+
+/** Stores rollups of the bucket of the first one, which must be stale. */
+export async function rollUp(
+  store: Store,
+  profiles: ProfileRecord[],
+  segments: Segment[] = [],
+): Promise<boolean> {
+  const { tenant, labels, level, start } = profiles[0]!;
+  const bucket = {
+    level,
+    start: start - (start % (level * 1000)),
+    partition: partitionOf(tenant, labels.service_name!),
+  };
+  return store.rollups.finish(await store.rollups.begin(bucket), { segments, profiles });
 }
 
 export function storeContract(name: string, factory: StoreFactory): void {
@@ -182,8 +205,9 @@ export function storeContract(name: string, factory: StoreFactory): void {
       ];
       await store.append({
         segments: [],
-        profiles: [...profiles, at(NOON, { type: OFF }), at(NOON, { level: 60 })],
+        profiles: [...profiles, at(NOON, { type: OFF })],
       });
+      await rollUp(store, [at(NOON, { level: 60 })]);
       const starts = async (selection: Partial<Selection>) =>
         (await collect(store, { type: CPU, ...selection })).map(one => one.start - NOON);
       expect(await starts({})).toEqual([0, 1, 2, 3]);
@@ -348,13 +372,13 @@ export function storeContract(name: string, factory: StoreFactory): void {
 
     it('expires by age and level; a segment goes with the last profile that names it', async () => {
       await open();
-      const hour = 3_600_000;
+      const day = 86_400_000;
       const old = profile({
-        start: NOON - 10 * hour,
+        start: NOON - 40 * day,
         segments: [segment('1').id, segment('2').id],
         facets: { pid: ['1'] },
       });
-      const rolled = profile({ start: NOON - 10 * hour, segments: [segment('4').id], level: 60 });
+      const rolled = profile({ start: NOON - 40 * day, segments: [segment('4').id], level: 60 });
       const young = profile({
         start: NOON,
         segments: [segment('2').id, segment('3').id],
@@ -362,11 +386,12 @@ export function storeContract(name: string, factory: StoreFactory): void {
       });
       await store.append({
         segments: ['1', '2', '3', '4'].map(id => segment(id)),
-        profiles: [old, rolled, young],
+        profiles: [old, young],
       });
+      await rollUp(store, [rolled]);
       // Segments carry the time of writing until a profile names them: "now" lies after it.
       const kept = { maxAge: { 0: 0, 60: 0 }, maxBytes: 0 };
-      expect(await store.expire({ maxAge: { 0: 5 * hour }, maxBytes: 0 }, NOON)).toMatchObject({
+      expect(await store.expire({ maxAge: { 0: 5 * day }, maxBytes: 0 }, NOON)).toMatchObject({
         profiles: 1,
       });
       expect(await collect(store)).toEqual([young]);
@@ -388,30 +413,29 @@ export function storeContract(name: string, factory: StoreFactory): void {
 
     it('shrinks to the size it is given, oldest first', async () => {
       await open();
-      const hour = 3_600_000;
+      const day = 86_400_000;
       const MiB = 1024 * 1024;
+      const noise = () => new Uint8Array(randomBytes(MiB / 2));
       for (let index = 0; index < 8; index++) {
-        const id = String(index);
+        const start = NOON + index * day;
+        const on = new Date(start).toISOString().slice(0, 10);
+        const own = { ...segment(String(index)), day: on, bytes: noise() };
+        own.id = own.id.replace('20260601', on.replaceAll('-', ''));
         await store.append({
-          segments: [segment(id, MiB / 2)],
-          profiles: [
-            profile({
-              start: NOON + index * hour,
-              segments: [segment(id).id],
-              rows: new Uint8Array(MiB / 2).fill(index),
-            }),
-          ],
+          segments: [own],
+          profiles: [profile({ start, segments: [own.id], rows: noise() })],
         });
       }
+      await factory.settle?.();
       expect((await store.stats()).bytes).toBeGreaterThan(8 * MiB);
-      const gone = await store.expire({ maxAge: {}, maxBytes: 5 * MiB }, NOON + 10 * hour);
+      const gone = await store.expire({ maxAge: {}, maxBytes: 5 * MiB }, NOON + 10 * day);
       expect(gone.profiles).toBeGreaterThanOrEqual(3);
       expect(gone.bytes).toBeGreaterThan(3 * MiB);
       const { bytes, profiles } = await store.stats();
       expect(bytes).toBeLessThanOrEqual(5 * MiB);
       expect(profiles).toBe(8 - gone.profiles);
       expect((await collect(store)).map(one => one.start)).toEqual(
-        Array.from({ length: profiles }, (_, index) => NOON + (gone.profiles + index) * hour),
+        Array.from({ length: profiles }, (_, index) => NOON + (gone.profiles + index) * day),
       );
     });
 
@@ -437,6 +461,180 @@ export function storeContract(name: string, factory: StoreFactory): void {
       }
       expect((await expiry).profiles).toBe(3000);
       expect(await collect(store)).toHaveLength(stored);
+    });
+
+    describe('rollups', () => {
+      const minute = 60_000;
+      const everything = { from: 0, until: Date.UTC(2100, 0) };
+      const stale = async () =>
+        (await store.rollups.stale(everything, 1000)).map(({ level, start }) => [level, start - NOON]);
+      const bucketOf = (service: string, start = NOON, level = 60): Bucket => ({
+        level,
+        start,
+        partition: partitionOf('', service),
+      });
+
+      it('are stale from the first profile on, at every level, once', async () => {
+        await open();
+        expect(await stale()).toEqual([]);
+        await store.append({
+          segments: [],
+          profiles: [profile({ start: NOON + 61_000 }), profile({ start: NOON + 119_999 }), profile()],
+        });
+        expect(await stale()).toEqual([
+          [60, 0],
+          [600, 0],
+          [3600, 0],
+          [60, minute],
+        ]);
+        expect(await store.rollups.stale({ from: NOON + minute, until: NOON + minute + 1 }, 10)).toEqual([
+          bucketOf('a', NOON, 600),
+          bucketOf('a', NOON, 3600),
+          bucketOf('a', NOON + minute),
+        ]);
+        expect(await store.rollups.stale(everything, 1)).toEqual([bucketOf('a')]);
+      });
+
+      it('take the place of those of before, and are found by level and reach', async () => {
+        await open();
+        await store.append({ segments: [segment('1')], profiles: [profile()] });
+        const narrow = profile({ level: 60, segments: [segment('1').id], total: 1n });
+        const wide = profile({
+          level: 60,
+          wide: true,
+          labels: { service_name: 'a' },
+          segments: [segment('2').id],
+        });
+        expect(await rollUp(store, [narrow, wide], [segment('2')])).toBe(true);
+        expect(await stale()).toEqual([
+          [600, 0],
+          [3600, 0],
+        ]);
+        expect(await collect(store, { level: 60 })).toEqual([narrow]);
+        expect(await collect(store, { level: 60, wide: true })).toEqual([wide]);
+        expect((await store.readSegments(wide.segments)).size).toBe(1);
+        // Not stale: nothing to finish.
+        expect(await rollUp(store, [narrow])).toBe(false);
+
+        await store.append({ segments: [], profiles: [profile({ start: NOON + 1 })] });
+        expect(await stale()).toHaveLength(LEVELS.length);
+        const more = { ...narrow, total: 2n };
+        expect(await rollUp(store, [more])).toBe(true);
+        expect(await collect(store, { level: 60 })).toEqual([more]);
+        expect(await store.timeline({ ...ALL, level: 60 }, minute, [])).toEqual([
+          { labels: {}, times: [NOON], totals: [2n], profiles: 1 },
+        ]);
+      });
+
+      it('do not count as whole when a profile came while they were made', async () => {
+        await open();
+        await store.append({ segments: [], profiles: [profile()] });
+        const ticket = await store.rollups.begin(bucketOf('a'));
+        // To another bucket: of no concern.
+        await store.append({ segments: [], profiles: [profile({ start: NOON + 5 * minute })] });
+        const late = await store.rollups.begin(bucketOf('a'));
+        expect(await store.rollups.finish(ticket, { segments: [], profiles: [] })).toBe(true);
+        expect(await store.rollups.finish(late, { segments: [], profiles: [] })).toBe(false);
+
+        await store.append({ segments: [], profiles: [profile()] });
+        const again = await store.rollups.begin(bucketOf('a'));
+        await store.append({ segments: [], profiles: [profile()] });
+        expect(await store.rollups.finish(again, { segments: [], profiles: [profile({ level: 60 })] })).toBe(
+          false,
+        );
+        expect((await stale()).filter(([level]) => level === 60)).toEqual([
+          [60, 0],
+          [60, 5 * minute],
+        ]);
+        expect(await rollUp(store, [profile({ level: 60 })])).toBe(true);
+      });
+
+      it('that are past their time are forgotten, and marked again when something comes', async () => {
+        await open();
+        await store.append({ segments: [], profiles: [profile()] });
+        expect(await store.rollups.abandon(NOON + 1)).toBe(LEVELS.length);
+        expect(await stale()).toEqual([]);
+        await store.append({ segments: [], profiles: [profile()] });
+        expect(await stale()).toHaveLength(LEVELS.length);
+      });
+
+      it('are selected by parts of the services', async () => {
+        await open();
+        const services = Array.from({ length: 40 }, (_, index) => `service-${index}`);
+        await store.append({
+          segments: [],
+          profiles: services.map(service_name => profile({ labels: { service_name } })),
+        });
+        const wanted = [1, 5, 9];
+        const found = await collect(store, { partitions: wanted });
+        expect(found.map(({ labels }) => labels.service_name).sort()).toEqual(
+          services.filter(service => wanted.includes(partitionOf('', service))).sort(),
+        );
+        expect(found.length).toBeGreaterThan(0);
+      });
+    });
+
+    it('leases work to one at a time', async () => {
+      await open();
+      const { leases } = store;
+      const first = await Promise.all(
+        ['a', 'b', 'c', 'd'].map(holder => leases.acquire('work', holder, 60_000)),
+      );
+      expect(first.filter(Boolean)).toHaveLength(1);
+      const holder = 'abcd'[first.indexOf(true)]!;
+      expect(await leases.acquire('work', 'e', 60_000)).toBe(false);
+      expect(await leases.acquire('work', holder, 1)).toBe(true);
+      expect(await leases.acquire('other', 'e', 60_000)).toBe(true);
+      await new Promise(resolve => setTimeout(resolve, 20));
+      expect(await leases.acquire('work', 'e', 60_000)).toBe(true);
+      await leases.release('work', holder);
+      expect(await leases.acquire('work', holder, 60_000)).toBe(false);
+      await leases.release('work', 'e');
+      expect(await leases.acquire('work', holder, 60_000)).toBe(true);
+    });
+
+    it('keeps tenants apart, and deletes one, or a service of one, with its symbols', async () => {
+      await open();
+      const of = (tenant: string, service_name: string, id: string) => ({
+        segment: { ...segment(id), tenant, service: service_name },
+        profile: profile({
+          tenant,
+          labels: { service_name },
+          segments: [segment(id).id],
+          facets: { pid: [id] },
+        }),
+      });
+      const all = [of('', 'a', '1'), of('x', 'a', '2'), of('x', 'b', '3'), of('y', 'a', '4')];
+      await store.append({ segments: all.map(one => one.segment), profiles: all.map(one => one.profile) });
+      const wide = profile({ tenant: 'x', level: 60, wide: true, labels: { service_name: 'a' } });
+      await rollUp(store, [wide]);
+      const ids = async (tenant: string | null) =>
+        (await collect(store, { tenant })).map(({ id }) => id).sort();
+      const expected = (...rows: number[]) => rows.map(row => all[row]!.profile.id).sort();
+      expect(await ids('')).toEqual(expected(0));
+      expect(await ids('x')).toEqual(expected(1, 2));
+      expect(await ids(null)).toEqual(expected(0, 1, 2, 3));
+      expect(await store.labelValues('service_name', { ...ALL, tenant: 'x' }, 10)).toMatchObject({
+        values: ['a', 'b'],
+      });
+      expect(await store.labelValues('pid', { ...ALL, tenant: 'y' }, 10)).toMatchObject({ values: ['4'] });
+      expect(await store.types({ ...ALL, tenant: 'z' })).toEqual([]);
+
+      expect(await store.delete({ tenant: 'x', service: 'a' })).toEqual({ profiles: 2, segments: 1 });
+      expect(await ids(null)).toEqual(expected(0, 2, 3));
+      expect([...(await store.readSegments(all.map(one => one.segment.id))).keys()].sort()).toEqual(
+        [0, 2, 3].map(row => all[row]!.segment.id).sort(),
+      );
+      expect(await collect(store, { tenant: 'x', level: 60, wide: true })).toEqual([]);
+      expect(await store.delete({ tenant: 'x' })).toEqual({ profiles: 1, segments: 1 });
+      expect(await store.delete({ tenant: 'x' })).toEqual({ profiles: 0, segments: 0 });
+      expect(await ids(null)).toEqual(expected(0, 3));
+      // What was known before is not taken for there.
+      await expect(
+        store.append({ segments: [], profiles: [{ ...all[1]!.profile, id: 'again' }] }),
+      ).rejects.toMatchObject({ code: 'SW_SEGMENT_UNKNOWN' });
+      await store.append({ segments: [all[1]!.segment], profiles: [all[1]!.profile] });
+      expect(await ids('x')).toEqual(expected(1));
     });
 
     describe('debug files', () => {

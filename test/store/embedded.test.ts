@@ -7,17 +7,20 @@ import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { noCoverage } from '../../src/profile/coverage.js';
 import { openEmbeddedStore } from '../../src/store/embedded/embedded-store.js';
-import { collect, profile, segment, storeContract } from './contract.js';
+import { collect, profile, type StoreFactory, segment, storeContract } from './contract.js';
+import { rollupContract } from './rollups.js';
 
 let contractFolder = '';
-storeContract('embedded', {
+const factory: StoreFactory = {
   create: () => {
     contractFolder = mkdtempSync(join(tmpdir(), 'stackwell-store-'));
     return openEmbeddedStore(contractFolder);
   },
   reopen: () => openEmbeddedStore(contractFolder),
   destroy: async () => rmSync(contractFolder, { recursive: true }),
-});
+};
+storeContract('embedded', factory);
+rollupContract('embedded', factory);
 
 describe('embedded store', () => {
   let folder: string;

@@ -11,7 +11,7 @@ import { ERROR_ANSWERS, LabelsAnswer, LabelValuesAnswer, TypesAnswer } from './s
 
 const MAX_VALUES = 100_000;
 
-export function discoveryRoutes(fastify: FastifyInstance, { store, metrics }: Context): void {
+export function discoveryRoutes(fastify: FastifyInstance, { discovery, metrics }: Context): void {
   const app = fastify.withTypeProvider<ZodTypeProvider>();
 
   app.get(
@@ -26,8 +26,8 @@ export function discoveryRoutes(fastify: FastifyInstance, { store, metrics }: Co
     },
     async request => {
       const done = metrics.querySeconds.startTimer({ kind: 'types' });
-      const { selection, warnings } = await parseSelection(store, request.query);
-      const ids = await store.types(selection);
+      const { selection, warnings } = await parseSelection(discovery, request.query, request.tenant);
+      const ids = await discovery.types(selection);
       const types = ids.flatMap(id => {
         const parts = parseType(id);
         return parts === null ? [] : [{ id, ...parts }];
@@ -49,8 +49,8 @@ export function discoveryRoutes(fastify: FastifyInstance, { store, metrics }: Co
     },
     async request => {
       const done = metrics.querySeconds.startTimer({ kind: 'labels' });
-      const { selection, warnings } = await parseSelection(store, request.query);
-      const { profile, sample } = await store.labelNames(selection);
+      const { selection, warnings } = await parseSelection(discovery, request.query, request.tenant);
+      const { profile, sample } = await discovery.labelNames(selection);
       done();
       return { from: selection.from, until: selection.until, names: profile, sampleNames: sample, warnings };
     },
@@ -69,9 +69,9 @@ export function discoveryRoutes(fastify: FastifyInstance, { store, metrics }: Co
     },
     async request => {
       const done = metrics.querySeconds.startTimer({ kind: 'label_values' });
-      const { selection, warnings } = await parseSelection(store, request.query);
+      const { selection, warnings } = await parseSelection(discovery, request.query, request.tenant);
       const { name } = request.params;
-      const { values, omitted, complete } = await store.labelValues(name, selection, request.query.limit);
+      const { values, omitted, complete } = await discovery.labelValues(name, selection, request.query.limit);
       if (!complete)
         warnings.push(`${name} has very many values; the largest ones of each profile are known`);
       done();

@@ -24,7 +24,7 @@ const FORMATS = {
 } as const;
 
 export function flamegraphRoutes(fastify: FastifyInstance, context: Context): void {
-  const { store, query, metrics, config } = context;
+  const { discovery, query, metrics, config } = context;
   const { maxNodes } = config.limits;
   fastify.withTypeProvider<ZodTypeProvider>().get(
     '/api/v1/flamegraph',
@@ -50,7 +50,7 @@ export function flamegraphRoutes(fastify: FastifyInstance, context: Context): vo
     async (request, reply) => {
       const done = metrics.querySeconds.startTimer({ kind: 'flamegraph' });
       const { format, max_nodes } = request.query;
-      const question = await parseQuestion(store, request.query);
+      const question = await parseQuestion(discovery, request.query, request.tenant);
       const nodes =
         max_nodes ?? (format === 'json' || format === 'svg' ? Math.min(DEFAULT_NODES, maxNodes) : maxNodes);
       const { graph, about } = await query.answer(

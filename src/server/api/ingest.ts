@@ -49,7 +49,7 @@ export function ingestRoutes(app: FastifyInstance, context: Context): void {
           throw new StackwellError('SW_REQUEST_INVALID', { reason: 'there is no body' });
         const { app: service, labels } = parseAppName(name);
         const now = Date.now();
-        const { refused } = await context.ingest.add([
+        const { refused } = await context.ingest.add(request.tenant, [
           {
             pprof: isForm ? await profileField(body, contentType) : body,
             labels: [

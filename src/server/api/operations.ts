@@ -20,7 +20,7 @@ export function operationsRoutes(app: FastifyInstance, { store, metrics }: Conte
     '/readyz',
     { schema: { summary: 'The store answers', tags, response: { 200: Ok, ...ERROR_ANSWERS } } },
     async () => {
-      await store.readSegments([]);
+      await store.ready();
       return { status: 'ok' };
     },
   );

@@ -13,7 +13,7 @@ import { flag, RangeParameters } from './parameters.js';
 import { ERROR_ANSWERS } from './schemas.js';
 
 export function pprofRoutes(fastify: FastifyInstance, context: Context): void {
-  const { store, query, metrics } = context;
+  const { discovery, query, metrics } = context;
   fastify.withTypeProvider<ZodTypeProvider>().get(
     '/api/v1/pprof',
     {
@@ -34,7 +34,7 @@ export function pprofRoutes(fastify: FastifyInstance, context: Context): void {
     async (request, reply) => {
       const done = metrics.querySeconds.startTimer({ kind: 'pprof' });
       const { sample_labels: sampleLabels } = request.query;
-      const question = { ...(await parseQuestion(store, request.query)), sampleLabels };
+      const question = { ...(await parseQuestion(discovery, request.query, request.tenant)), sampleLabels };
       const { sampleType, sampleUnit, periodType, periodUnit } = parseType(question.type)!;
       const { bytes, warnings } = await query.answer(`pprof ${sampleLabels}`, question, [], async merged => {
         const { start, end } = merged.covered ?? {

@@ -44,7 +44,7 @@ export function pushRoutes(app: FastifyInstance, context: Context): void {
       for (const [name, value] of Object.entries(request.headers))
         if (typeof value === 'string' && name !== 'content-encoding' && name !== 'content-length')
           header.set(name, value);
-      const answer = await handler({
+      const answer = await handler(request.tenant, {
         httpVersion: request.raw.httpVersion,
         method: 'POST',
         url: `http://localhost${PATH}`,

@@ -14,7 +14,7 @@ import { ERROR_ANSWERS, TimelineAnswer } from './schemas.js';
 const MAX_SERIES = 100;
 
 export function timelineRoutes(fastify: FastifyInstance, context: Context): void {
-  const { store, query, metrics } = context;
+  const { discovery, query, metrics } = context;
   fastify.withTypeProvider<ZodTypeProvider>().get(
     '/api/v1/timeline',
     {
@@ -30,7 +30,7 @@ export function timelineRoutes(fastify: FastifyInstance, context: Context): void
     },
     async (request, reply) => {
       const done = metrics.querySeconds.startTimer({ kind: 'timeline' });
-      const question = await parseQuestion(store, request.query);
+      const question = await parseQuestion(discovery, request.query, request.tenant);
       const { from, until } = question.selection;
       const step = request.query.step === undefined ? chooseStep(from, until) : parseStep(request.query.step);
       if ((until - from) / step > MAX_BUCKETS)

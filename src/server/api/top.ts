@@ -45,7 +45,7 @@ function rank({ sum, functions, self, total }: TopColumns, limit: number): Ranke
 }
 
 export function topRoutes(fastify: FastifyInstance, context: Context): void {
-  const { store, query, metrics } = context;
+  const { discovery, query, metrics } = context;
   const ranked = async (merger: Merger, limit: number) => rank(await merger.top(), limit);
   fastify.withTypeProvider<ZodTypeProvider>().get(
     '/api/v1/top',
@@ -63,7 +63,7 @@ export function topRoutes(fastify: FastifyInstance, context: Context): void {
     async (request, reply) => {
       const done = metrics.querySeconds.startTimer({ kind: 'top' });
       const { limit, group_by: groupBy = [] } = request.query;
-      const question = await parseQuestion(store, request.query);
+      const question = await parseQuestion(discovery, request.query, request.tenant);
       const answer = await query.answer(`top ${limit}`, question, groupBy, async merged => {
         const all = { ...mergedAnswer(merged), ...(await ranked(merged.merger, limit)) };
         if (groupBy.length === 0) return all;

@@ -18,6 +18,8 @@ const AT_ONCE = 4;
 const WAITING = 32;
 /** How exact `used` is on disk: it only decides what goes first. */
 const TOUCH_MS = 60_000;
+/** How soon what another server took in is used here. */
+const FOLLOW_MS = 15_000;
 
 /** Hex of 4 to 64 bytes: what linkers write, and nothing that means something in a path. */
 export const BUILD_ID = /^(?:[0-9a-f]{2}){4,64}$/;
@@ -48,6 +50,7 @@ export class DebugInfo {
   evicted = 0;
   /** Called with the build id when what is known of a build changed. */
   onChange: (buildId: string) => void = () => {};
+  #timer: NodeJS.Timeout | null = null;
 
   private constructor(
     readonly store: DebugFiles,
@@ -60,6 +63,38 @@ export class DebugInfo {
     // The limit may be lower than it was.
     await info.#makeRoom(0, '');
     return info;
+  }
+
+  /** Takes over, now and then, what other servers that share the store have changed. */
+  follow(): void {
+    this.#timer = setInterval(() => void this.reload().catch(() => {}), FOLLOW_MS);
+    this.#timer.unref();
+  }
+
+  close(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+  }
+
+  /** @throws as the store does */
+  reload(): Promise<void> {
+    return this.#serially(async () => {
+      const now = await this.store.list();
+      const key = ({ buildId, role, sha256 }: DebugFile) => `${buildId} ${role} ${sha256}`;
+      const there = new Set(now.map(key));
+      const known = new Map([...this.#all()].map(file => [key(file), file]));
+      const changed = new Set<string>();
+      for (const [name, file] of known)
+        if (!there.has(name)) {
+          this.#forget(file);
+          changed.add(file.buildId);
+        }
+      for (const file of now)
+        if (!known.has(key(file))) {
+          this.#put(file);
+          changed.add(file.buildId);
+        }
+      for (const buildId of changed) this.onChange(buildId);
+    });
   }
 
   build(buildId: string): Build | undefined {

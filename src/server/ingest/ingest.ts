@@ -4,7 +4,7 @@ import { createHash, webcrypto } from 'node:crypto';
 import type { Limits, StoredProfile, SymbolWriter } from '#native/profile';
 import { asStackwellError, StackwellError } from '../../errors.js';
 import { readComments } from '../../profile/comments.js';
-import { formatType, type Labels } from '../../profile/types.js';
+import { formatType } from '../../profile/types.js';
 import type { ProfileRecord, Segment, Store } from '../../store/store.js';
 import { Gate } from '../gate.js';
 import type { Metrics } from '../metrics.js';
@@ -60,10 +60,10 @@ export class Ingest {
    * Resolves when everything that is not refused is on disk.
    * @throws what the store says (SW_DISK_FULL, SW_STORE_UNAVAILABLE, …): then nothing counts as stored
    */
-  async add(incoming: Incoming[]): Promise<Outcome> {
+  async add(tenant: string, incoming: Incoming[]): Promise<Outcome> {
     const done = this.metrics.ingestSeconds.startTimer();
     try {
-      const outcome = await this.#add(incoming, true);
+      const outcome = await this.#add(tenant, incoming, true);
       this.metrics.profiles.inc({ result: 'stored' }, outcome.stored);
       this.metrics.profiles.inc({ result: 'duplicate' }, outcome.duplicates);
       this.metrics.profiles.inc({ result: 'refused' }, outcome.refused.length);
@@ -74,7 +74,7 @@ export class Ingest {
     }
   }
 
-  async #add(incoming: Incoming[], again: boolean): Promise<Outcome> {
+  async #add(tenant: string, incoming: Incoming[], again: boolean): Promise<Outcome> {
     const day = new Date().toISOString().slice(0, 10);
     const refused: Outcome['refused'] = [];
     const prepared: Prepared[] = [];
@@ -84,7 +84,7 @@ export class Ingest {
       while (next < incoming.length && failures.length === 0) {
         const index = next++;
         try {
-          prepared.push(await this.#gate.run(() => this.#prepare(incoming[index]!, day)));
+          prepared.push(await this.#gate.run(() => this.#prepare(tenant, incoming[index]!, day)));
         } catch (error) {
           const known = asStackwellError(error);
           if (known.status >= 400 && known.status < 500) refused.push({ index, error: known });
@@ -114,16 +114,16 @@ export class Ingest {
       rollback();
       if (!again || !(error instanceof StackwellError) || error.code !== 'SW_SEGMENT_UNKNOWN') throw error;
       // Retention took symbols that a writer still counted on. New writers send them again.
-      for (const { service } of prepared) this.writers.drop(service, day);
-      return this.#add(incoming, false);
+      for (const { service } of prepared) this.writers.drop(tenant, service, day);
+      return this.#add(tenant, incoming, false);
     }
   }
 
-  async #prepare(one: Incoming, day: string): Promise<Prepared> {
+  async #prepare(tenant: string, one: Incoming, day: string): Promise<Prepared> {
     const labels = storedLabels(one.labels);
     const service = labels.service_name!;
     const identity = one.id ?? (await contentHash(one.pprof, one.from));
-    const writer = this.writers.get(service, day);
+    const writer = this.writers.get(tenant, service, day);
     const batch = await writer.add(one.pprof, this.limits);
     try {
       const name = one.labels.find(([key]) => key === '__name__')?.[1];
@@ -132,10 +132,11 @@ export class Ingest {
         service,
         writer,
         ticket: batch.ticket,
-        segment: batch.segment && { ...batch.segment, service, day },
-        records: batch.profiles.map(profile =>
-          this.#record(profile, one, labels, called, identity, batch.truncated),
-        ),
+        segment: batch.segment && { ...batch.segment, tenant, service, day },
+        records: batch.profiles.map(profile => {
+          const record = { tenant, labels, ...this.#record(profile, one, called, batch.truncated) };
+          return { id: profileId(identity, record), ...record };
+        }),
       };
     } catch (error) {
       writer.rollback(batch.ticket);
@@ -146,11 +147,9 @@ export class Ingest {
   #record(
     profile: StoredProfile,
     { from, until }: Incoming,
-    labels: Labels,
     name: string,
-    identity: string,
     truncated: number,
-  ): ProfileRecord {
+  ): Omit<ProfileRecord, 'id' | 'tenant' | 'labels'> {
     const { start, duration } = this.#time(profile, from, until);
     if (profile.total > INT64_MAX || profile.total < -INT64_MAX || profile.period > INT64_MAX)
       throw new StackwellError('SW_PPROF_INVALID', { reason: 'the sum of its values is over 64 bits' });
@@ -165,12 +164,7 @@ export class Ingest {
     });
     const stats = readComments(profile.comments);
     return {
-      id: createHash('sha256')
-        .update(JSON.stringify([identity, type, labels]))
-        .digest('hex')
-        .slice(0, 32),
       type,
-      labels,
       facets: profile.facets,
       facetsOmitted: Object.keys(profile.facetsOmitted),
       start,
@@ -178,6 +172,7 @@ export class Ingest {
       period: profile.period,
       total: profile.total,
       level: 0,
+      wide: false,
       segments: profile.segments,
       rows: profile.rows,
       stats: { ...stats, truncated: stats.truncated + truncated },
@@ -205,6 +200,12 @@ export class Ingest {
       });
     return { start: Math.floor(start), duration: Math.floor(duration) };
   }
+}
+
+/** The same for what is sent again, in no other tenant. */
+function profileId(identity: string, { tenant, type, labels }: Omit<ProfileRecord, 'id'>): string {
+  const of = tenant === '' ? [identity, type, labels] : [identity, type, labels, tenant];
+  return createHash('sha256').update(JSON.stringify(of)).digest('hex').slice(0, 32);
 }
 
 /** A part of a type id. */

@@ -58,8 +58,12 @@ function toIncoming({ series }: PushRequest): { incoming: Incoming[]; positions:
 
 /** Set once a message has been decoded. */
 const decoded = createContextKey(false);
+const tenantKey = createContextKey('');
 
-export type PushHandler = (request: UniversalServerRequest) => Promise<UniversalServerResponse>;
+export type PushHandler = (
+  tenant: string,
+  request: UniversalServerRequest,
+) => Promise<UniversalServerResponse>;
 
 export function pushHandler({ ingest, metrics, log, config }: Context): PushHandler {
   const router = createConnectRouter({
@@ -74,7 +78,7 @@ export function pushHandler({ ingest, metrics, log, config }: Context): PushHand
       const { incoming, positions } = toIncoming(request);
       let outcome: Outcome;
       try {
-        outcome = await ingest.add(incoming);
+        outcome = await ingest.add(values.get(tenantKey), incoming);
       } catch (thrown) {
         const error = asStackwellError(thrown);
         metrics.errors.inc({ code: error.code });
@@ -96,8 +100,8 @@ export function pushHandler({ ingest, metrics, log, config }: Context): PushHand
     },
   });
   const handler = router.handlers[0]!;
-  return async request => {
-    const contextValues = createContextValues();
+  return async (tenant, request) => {
+    const contextValues = createContextValues().set(tenantKey, tenant);
     const answer = await handler({ ...request, contextValues });
     if (answer.status !== 500 || contextValues.get(decoded)) return answer;
     // Connect calls a protobuf message that cannot be decoded an internal error, and clients would send it for ever.

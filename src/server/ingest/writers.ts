@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// One SymbolWriter for each service and UTC day of arrival: what a service sends in a day shares its symbols. The day
+// One SymbolWriter for each tenant, service and UTC day of arrival: what a service sends in a day shares its symbols. The day
 // of arrival is never before that of the profile, so symbols that are kept by their day outlive the profiles.
 import { SymbolWriter } from '#native/profile';
+import { segmentPrefix } from '../../store/store.js';
 
 const MAX_WRITERS = 512;
 const MAX_BYTES = 128 * 1024 * 1024;
@@ -10,9 +11,9 @@ const MAX_STACKS = 100_000;
 export class Writers {
   readonly #writers = new Map<string, SymbolWriter>();
 
-  get(service: string, day: string): SymbolWriter {
-    const key = `${day}\n${service}`;
-    const writer = this.#writers.get(key) ?? new SymbolWriter({ maxStacks: MAX_STACKS });
+  get(tenant: string, service: string, day: string): SymbolWriter {
+    const key = segmentPrefix(tenant, service, day);
+    const writer = this.#writers.get(key) ?? new SymbolWriter({ segmentPrefix: key, maxStacks: MAX_STACKS });
     // Reinserted: a Map iterates in order of insertion, so the first is the one that was used least recently.
     this.#writers.delete(key);
     this.#writers.set(key, writer);
@@ -20,8 +21,13 @@ export class Writers {
   }
 
   /** Forgets what a writer believes to be in the store. */
-  drop(service: string, day: string): void {
-    this.#writers.delete(`${day}\n${service}`);
+  drop(tenant: string, service: string, day: string): void {
+    this.#writers.delete(segmentPrefix(tenant, service, day));
+  }
+
+  /** After something was deleted from the store: what a writer counts on may be gone. */
+  clear(): void {
+    this.#writers.clear();
   }
 
   /** Writers grow while they are used, so this is checked after each use. The most recent one always stays. */

@@ -4,6 +4,9 @@ import { Merger } from '#native/profile';
 import { labelOf } from '../../profile/labels.js';
 import type { Labels } from '../../profile/types.js';
 import type { ProfileRecord, Store } from '../../store/store.js';
+import { countProfiles } from '../rollup/roll-up.js';
+import { type Ages, choosePieces, selectPieces } from './pieces.js';
+import type { Piece } from './plan.js';
 import { Quality, type Stats } from './quality.js';
 import type { Question } from './question.js';
 import type { Segments } from './segments.js';
@@ -17,11 +20,22 @@ export interface Group {
   profiles: number;
 }
 
+export interface Sources {
+  store: Store;
+  segments: Segments;
+  /** Most profiles and rollups that one question reads. */
+  maxProfiles: number;
+  ages: Ages;
+}
+
 export interface Merged {
   question: Question;
   /** Everything. */
   merger: Merger;
+  /** As they came, also where rollups of them were read. */
   profiles: number;
+  /** Profiles and rollups that were read. */
+  read: number;
   groups: Group[];
   omittedGroups: number;
   stats: Stats;
@@ -49,19 +63,21 @@ class Target {
   async add(records: ProfileRecord[], segments: Segments): Promise<{ segments: string[]; profiles: number }> {
     const bad = await segments.supply(this.merger, records, this.#known);
     const { damaged } = await this.merger.addProfiles(records);
-    this.profiles += records.length - damaged.length;
+    const lost = damaged.map(row => records[row]!);
+    this.profiles += countProfiles(records) - countProfiles(lost);
     return { segments: bad, profiles: damaged.length };
   }
 }
 
-export async function merge(
-  sources: { store: Store; segments: Segments; maxProfiles: number },
-  question: Question,
-  groupBy: string[] = [],
-): Promise<Merged> {
+export async function merge(sources: Sources, question: Question, groupBy: string[] = []): Promise<Merged> {
+  const { pieces, warnings: kept } = await choosePieces(sources.store, question.selection, {
+    groupBy,
+    narrow: question.sampleLabels ?? false,
+    ages: sources.ages,
+  });
   const whole = new Target(question);
   const groups = new Map<string, { labels: Labels; target: Target }>();
-  const chosen = groupBy.length === 0 ? null : await largestGroups(sources.store, question, groupBy);
+  const chosen = groupBy.length === 0 ? null : await largestGroups(sources.store, question, groupBy, pieces);
   const quality = new Quality();
   const damagedSegments = new Set<string>();
   let damagedProfiles = 0;
@@ -70,7 +86,10 @@ export async function merge(
   let period = 0n;
   let covered: Merged['covered'] = null;
 
-  for await (const batch of sources.store.selectProfiles(question.selection)) {
+  const onDamaged = () => {
+    damagedProfiles++;
+  };
+  for await (const batch of selectPieces(sources.store, question.selection, pieces, onDamaged)) {
     const records = batch.slice(0, sources.maxProfiles - seen);
     limited = records.length < batch.length;
     seen += records.length;
@@ -93,10 +112,10 @@ export async function merge(
     if (limited) break;
   }
 
-  const warnings = [...question.warnings];
+  const warnings = [...question.warnings, ...kept];
   if (limited)
     warnings.push(
-      `only the first ${sources.maxProfiles} profiles of the range are merged (limits.queryProfiles); ask for a shorter range`,
+      `only the first ${sources.maxProfiles} profiles and rollups of the range are merged (limits.queryProfiles); ask for a shorter range`,
     );
   if (damagedSegments.size > 0)
     warnings.push(
@@ -107,6 +126,7 @@ export async function merge(
     question,
     merger: whole.merger,
     profiles: whole.profiles,
+    read: seen,
     groups: [...groups.values()].map(({ labels, target }) => ({
       labels,
       merger: target.merger,
@@ -146,12 +166,22 @@ async function largestGroups(
   store: Store,
   { selection }: Question,
   groupBy: string[],
+  pieces: Piece[],
 ): Promise<{ keys: Set<string>; omitted: number }> {
-  const series = await store.timeline(selection, selection.until - selection.from, groupBy);
-  const totals = series.map(({ labels, totals }) => ({
-    key: groupKey(labels, groupBy),
-    total: totals.reduce((sum, one) => sum + one, 0n),
-  }));
+  const sums = new Map<string, bigint>();
+  for (const piece of pieces)
+    for (const { labels, totals } of await store.timeline(
+      { ...selection, ...piece },
+      piece.until - piece.from,
+      groupBy,
+    )) {
+      const key = groupKey(labels, groupBy);
+      sums.set(
+        key,
+        totals.reduce((sum, one) => sum + one, sums.get(key) ?? 0n),
+      );
+    }
+  const totals = [...sums].map(([key, total]) => ({ key, total }));
   totals.sort((a, b) => (a.total === b.total ? 0 : a.total > b.total ? -1 : 1));
   return {
     keys: new Set(totals.slice(0, MAX_GROUPS).map(({ key }) => key)),

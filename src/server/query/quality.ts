@@ -26,7 +26,7 @@ export class Quality {
     // Before frames were counted, those without a name were: of how many they are a part is not known.
     const unresolved = stats.frames > 0 ? stats.unresolved : {};
     addCoverage(this.#coverage, { ...stats, unresolved, lost: {} });
-    if (stats.clock !== '') this.#clocks.add(stats.clock);
+    for (const clock of stats.clock.split(', ')) if (clock !== '') this.#clocks.add(clock);
     if (start !== this.#windowStart) {
       this.#closeWindow();
       this.#windowStart = start;

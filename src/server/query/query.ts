@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Questions that need rows: bounded in number, and answered once where several ask the same at the same time.
-import type { ServerConfig } from '../../config/config.js';
+import { retentionAges, type ServerConfig } from '../../config/config.js';
 import type { Store } from '../../store/store.js';
 import type { LateNames } from '../debuginfo/late-names.js';
 import { Gate } from '../gate.js';
@@ -24,12 +24,17 @@ export class Query {
 
   constructor(
     store: Store,
-    limits: ServerConfig['limits'],
+    { limits, retention }: Pick<ServerConfig, 'limits' | 'retention'>,
     private readonly metrics: Metrics,
     /** Null: names are as they were recorded. */
     private readonly late: LateNames | null = null,
   ) {
-    this.#sources = { store, segments: new Segments(store), maxProfiles: limits.queryProfiles };
+    this.#sources = {
+      store,
+      segments: new Segments(store),
+      maxProfiles: limits.queryProfiles,
+      ages: retentionAges(retention),
+    };
   }
 
   /** The merge that answers a question; shared by all who need it at the time. @throws SW_SERVER_BUSY */
@@ -39,6 +44,7 @@ export class Query {
       this.#gate.run(async () => {
         const merged = await merge(this.#sources, question, groupBy);
         this.metrics.queryProfiles.inc(merged.profiles);
+        this.metrics.readProfiles.inc(merged.read);
         await this.#nameLate(merged);
         return merged;
       }),

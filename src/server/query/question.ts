@@ -5,7 +5,8 @@ import { asStackwellError, StackwellError } from '../../errors.js';
 import { type ParsedMatcher, parseSelector } from '../../profile/selector.js';
 import { parseRange } from '../../profile/time.js';
 import { type Matcher, ON_CPU, parseType, SAMPLE_LABELS } from '../../profile/types.js';
-import type { Selection, Store } from '../../store/store.js';
+import type { Selection } from '../../store/store.js';
+import type { Discovery } from './discovery.js';
 
 /** As in the query string. */
 export interface RawQuestion {
@@ -62,8 +63,9 @@ function checkExpressions(matchers: ParsedMatcher[]): void {
 
 /** Of all types. @throws SW_QUERY_INVALID, SW_TIME_INVALID */
 export async function parseSelection(
-  store: Store,
+  discovery: Discovery,
   raw: RawQuestion,
+  tenant: string,
 ): Promise<{ selection: Selection; warnings: string[] }> {
   const parsed = parseSelector(raw.query ?? '');
   checkExpressions(parsed);
@@ -73,7 +75,7 @@ export async function parseSelection(
   const sampleMatchers: Matcher[] = [];
   const isUnsure = ({ name }: Matcher) => !ALWAYS_SAMPLE.has(name) && !ALWAYS_PROFILE.has(name);
   const names = parsed.some(isUnsure)
-    ? await store.labelNames({ matchers: [], ...range })
+    ? await discovery.labelNames({ tenant, matchers: [], ...range })
     : { profile: [], sample: [] };
   for (const { name, op, value } of parsed) {
     const inSamples = names.sample.includes(name);
@@ -85,6 +87,7 @@ export async function parseSelection(
   }
   return {
     selection: {
+      tenant,
       matchers,
       sampleMatchers,
       ...range,
@@ -95,12 +98,16 @@ export async function parseSelection(
 }
 
 /** Of one type. @throws SW_QUERY_INVALID, SW_TIME_INVALID, SW_REQUEST_INVALID */
-export async function parseQuestion(store: Store, raw: RawQuestion): Promise<Question> {
+export async function parseQuestion(
+  discovery: Discovery,
+  raw: RawQuestion,
+  tenant: string,
+): Promise<Question> {
   const type = raw.type || ON_CPU;
   const parsed = parseType(type);
   if (parsed === null)
     throw new StackwellError('SW_REQUEST_INVALID', {
       reason: `type: ${JSON.stringify(type)} is not name:sampleType:sampleUnit:periodType:periodUnit`,
     });
-  return { type, unit: parsed.sampleUnit, ...(await parseSelection(store, { ...raw, type })) };
+  return { type, unit: parsed.sampleUnit, ...(await parseSelection(discovery, { ...raw, type }, tenant)) };
 }

@@ -2,7 +2,10 @@
 // Sums over time. The store knows them for whole profiles; where a matcher is on sample labels the rows decide.
 import { Merger } from '#native/profile';
 import { labelOf } from '../../profile/labels.js';
-import type { ProfileRecord, Series, Store } from '../../store/store.js';
+import { LEVELS, type ProfileRecord, type Series } from '../../store/store.js';
+import type { Sources } from './merge.js';
+import { choosePieces, selectPieces } from './pieces.js';
+import type { Piece } from './plan.js';
 import type { Question } from './question.js';
 import type { Segments } from './segments.js';
 
@@ -23,15 +26,55 @@ export interface Timeline {
 }
 
 export async function timeline(
-  sources: { store: Store; segments: Segments; maxProfiles: number },
+  sources: Sources,
   question: Question,
   stepMs: number,
   groupBy: string[],
 ): Promise<Timeline> {
-  const { selection, warnings } = question;
-  if ((selection.sampleMatchers ?? []).length > 0) return byRows(sources, question, stepMs, groupBy);
-  const series = await sources.store.timeline(selection, stepMs, groupBy);
-  return { series, profiles: series.reduce((sum, one) => sum + one.profiles, 0), warnings, limited: false };
+  const { selection } = question;
+  // A rollup must lie in one bucket.
+  const maxLevel = LEVELS.findLast(level => stepMs % (level * 1000) === 0) ?? 0;
+  const { pieces, warnings: kept } = await choosePieces(sources.store, selection, {
+    groupBy,
+    maxLevel,
+    ages: sources.ages,
+  });
+  if ((selection.sampleMatchers ?? []).length > 0) return byRows(sources, question, pieces, stepMs, groupBy);
+  const sum = new SeriesSum();
+  for (const piece of pieces)
+    for (const series of await sources.store.timeline({ ...selection, ...piece }, stepMs, groupBy))
+      sum.add(series);
+  const series = sum.series();
+  return {
+    series,
+    profiles: series.reduce((sum, one) => sum + one.profiles, 0),
+    warnings: [...question.warnings, ...kept],
+    limited: false,
+  };
+}
+
+/** Series of several pieces, which may share buckets. */
+class SeriesSum {
+  readonly #all = new Map<
+    string,
+    { labels: Series['labels']; buckets: Map<number, bigint>; profiles: number }
+  >();
+
+  add({ labels, times, totals, profiles }: Series): void {
+    const key = JSON.stringify(Object.values(labels));
+    const all = this.#all.get(key) ?? { labels, buckets: new Map<number, bigint>(), profiles: 0 };
+    this.#all.set(key, all);
+    all.profiles += profiles;
+    for (const [row, time] of times.entries())
+      all.buckets.set(time, (all.buckets.get(time) ?? 0n) + totals[row]!);
+  }
+
+  series(): Series[] {
+    return [...this.#all.values()].map(({ labels, buckets, profiles }) => {
+      const times = [...buckets.keys()].sort((a, b) => a - b);
+      return { labels, times, totals: times.map(time => buckets.get(time)!), profiles };
+    });
+  }
 }
 
 /**
@@ -74,15 +117,20 @@ class RowSeries {
 }
 
 async function byRows(
-  { store, segments, maxProfiles }: { store: Store; segments: Segments; maxProfiles: number },
+  { store, segments, maxProfiles }: Sources,
   question: Question,
+  pieces: Piece[],
   stepMs: number,
   groupBy: string[],
 ): Promise<Timeline> {
   const all = new Map<string, RowSeries>();
   let seen = 0;
   let limited = false;
-  for await (const batch of store.selectProfiles(question.selection)) {
+  let damaged = 0;
+  const onDamaged = () => {
+    damaged++;
+  };
+  for await (const batch of selectPieces(store, question.selection, pieces, onDamaged)) {
     const records = batch.slice(0, maxProfiles - seen);
     limited = records.length < batch.length;
     seen += records.length;
@@ -106,6 +154,7 @@ async function byRows(
     if (limited) break;
   }
   const warnings = [...question.warnings];
+  if (damaged > 0) warnings.push(`${damaged} profiles are damaged and left out`);
   if (limited)
     warnings.push(`only the first ${maxProfiles} profiles of the range are counted (limits.queryProfiles)`);
   return {

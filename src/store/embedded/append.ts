@@ -5,8 +5,17 @@ import type Database from 'better-sqlite3';
 import { StackwellError } from '../../errors.js';
 import { BoundedMap } from '../../profile/bounded-map.js';
 import type { Labels } from '../../profile/types.js';
-import type { ProfileRecord, ProfileStats, Segment } from '../store.js';
-import { ROUNDING_MS } from './schema.js';
+import {
+  type Bucket,
+  LEVELS,
+  type ProfileRecord,
+  type ProfileStats,
+  partitionOf,
+  type Segment,
+} from '../store.js';
+import { ROUNDING_MS, storedLevel } from './schema.js';
+
+const bucketKey = ({ level, start, partition }: Bucket) => `${level} ${start} ${partition}`;
 
 export interface Batch {
   segments: Segment[];
@@ -38,6 +47,8 @@ export class Appender {
   readonly #segments = new BoundedMap<string, { id: number; last: number }>(50_000);
   /** Key of a facet → until when its row already reaches. */
   readonly #facets = new BoundedMap<string, { first: number; last: number }>(100_000);
+  /** Buckets that are stale, and whose rollups nobody is making. */
+  readonly #stale = new BoundedMap<string, true>(10_000);
   readonly #sql;
 
   constructor(db: Database.Database) {
@@ -45,20 +56,25 @@ export class Appender {
       findSegment: db.prepare<[string], { id: number; last: number }>(
         'SELECT id, last FROM segments WHERE hash = ?',
       ),
-      addSegment: db.prepare<[string, string, string, number]>(
-        'INSERT INTO segments (hash, service, day, last) VALUES (?, ?, ?, ?)',
+      addSegment: db.prepare<[string, string, string, string, number]>(
+        'INSERT INTO segments (hash, tenant, service, day, last) VALUES (?, ?, ?, ?, ?)',
       ),
       addBytes: db.prepare<[number | bigint, Uint8Array]>(
         'INSERT INTO segment_bytes (id, bytes) VALUES (?, ?)',
       ),
       touchSegment: db.prepare<[number, number]>('UPDATE segments SET last = ? WHERE id = ?'),
       findSeries: db.prepare<[Buffer], { id: number }>('SELECT id FROM series WHERE hash = ?'),
-      addSeries: db.prepare<[Buffer, string, string]>(
-        'INSERT INTO series (hash, type, labels) VALUES (?, ?, ?)',
+      addSeries: db.prepare<[Buffer, string, string, string]>(
+        'INSERT INTO series (hash, tenant, type, labels) VALUES (?, ?, ?, ?)',
       ),
       addProfile: db.prepare(
         `INSERT INTO profiles (uid, series, level, start, duration, period, total, stats, segments, rows)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (uid) DO NOTHING`,
+      ),
+      removeProfile: db.prepare<[string]>('DELETE FROM profiles WHERE uid = ?'),
+      addStale: db.prepare<[number, number, number]>(
+        `INSERT INTO stale (level, start, partition) VALUES (?, ?, ?)
+         ON CONFLICT DO UPDATE SET version = version + 1`,
       ),
       addFacet: db.prepare(
         `INSERT INTO facets (series, name, value, first, last) VALUES (?, ?, ?, ?, ?)
@@ -72,6 +88,12 @@ export class Appender {
     this.#series.clear();
     this.#segments.clear();
     this.#facets.clear();
+    this.#stale.clear();
+  }
+
+  /** From now on each profile in it changes its version. */
+  watch(bucket: Bucket): void {
+    this.#stale.delete(bucketKey(bucket));
   }
 
   /** @throws SW_SEGMENT_UNKNOWN before anything is written, when a profile names a segment that is nowhere. */
@@ -84,8 +106,32 @@ export class Appender {
 
     for (const segment of segments) this.#addSegment(segment);
     let stored = 0;
-    for (const profile of profiles) if (this.#addProfile(profile)) stored++;
+    for (const profile of profiles) {
+      if (!this.#addProfile(profile)) continue;
+      stored++;
+      this.#markStale(profile);
+    }
     return { stored, duplicates: profiles.length - stored };
+  }
+
+  /** Rollups, in place of those with the same id. */
+  replace({ segments, profiles }: Batch): void {
+    for (const segment of segments) this.#addSegment(segment);
+    for (const profile of profiles) {
+      this.#sql.removeProfile.run(profile.id);
+      this.#addProfile(profile);
+    }
+  }
+
+  #markStale({ tenant, labels, start }: ProfileRecord): void {
+    const partition = partitionOf(tenant, labels.service_name ?? '');
+    for (const level of LEVELS) {
+      const bucket = { level, start: start - (start % (level * 1000)), partition };
+      const key = bucketKey(bucket);
+      if (this.#stale.get(key)) continue;
+      this.#sql.addStale.run(level, bucket.start, partition);
+      this.#stale.set(key, true);
+    }
   }
 
   #segment(hash: string): { id: number; last: number } | undefined {
@@ -96,28 +142,29 @@ export class Appender {
     return found;
   }
 
-  #addSegment({ id: hash, service, day, bytes }: Segment): void {
+  #addSegment({ id: hash, tenant, service, day, bytes }: Segment): void {
     if (this.#segment(hash) !== undefined) return;
     const last = roundUp(Date.now());
-    const id = Number(this.#sql.addSegment.run(hash, service, day, last).lastInsertRowid);
+    const id = Number(this.#sql.addSegment.run(hash, tenant, service, day, last).lastInsertRowid);
     this.#sql.addBytes.run(id, bytes);
     this.#segments.set(hash, { id, last });
   }
 
-  #seriesId(type: string, labels: Labels): number {
+  #seriesId({ tenant, type, labels }: ProfileRecord): number {
     const text = canonicalLabels(labels);
-    const key = `${type}\n${text}`;
+    const key = `${tenant === '' ? '' : `${tenant}\n`}${type}\n${text}`;
     const cached = this.#series.get(key);
     if (cached !== undefined) return cached;
     const hash = createHash('sha256').update(key).digest().subarray(0, 16);
     const id =
-      this.#sql.findSeries.get(hash)?.id ?? Number(this.#sql.addSeries.run(hash, type, text).lastInsertRowid);
+      this.#sql.findSeries.get(hash)?.id ??
+      Number(this.#sql.addSeries.run(hash, tenant, type, text).lastInsertRowid);
     this.#series.set(key, id);
     return id;
   }
 
   #addProfile(profile: ProfileRecord): boolean {
-    const series = this.#seriesId(profile.type, profile.labels);
+    const series = this.#seriesId(profile);
     const start = Math.trunc(profile.start);
     const ids = new Uint32Array(profile.segments.length);
     for (const [index, hash] of profile.segments.entries()) {
@@ -131,7 +178,7 @@ export class Appender {
     const { changes } = this.#sql.addProfile.run(
       profile.id,
       series,
-      profile.level,
+      storedLevel(profile.level, profile.wide),
       start,
       Math.trunc(profile.duration),
       profile.period,

@@ -1,6 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import { resolve } from 'node:path';
-import type { DebugFiles, LabelNames, LabelValues, Series, Store, StoreStats } from '../store.js';
+import type {
+  Bucket,
+  DebugFiles,
+  LabelNames,
+  LabelValues,
+  Series,
+  Store,
+  StoreStats,
+  Ticket,
+} from '../store.js';
 import { Channel } from './channel.js';
 import { openDebugFiles } from './debug-files.js';
 import { type RecordBatch, toRecords } from './select.js';
@@ -67,7 +76,29 @@ export async function openEmbeddedStore(folder: string): Promise<Store> {
       return gone;
     },
 
+    async delete(owner) {
+      const gone = await writer.call<{ profiles: number; segments: number }>('delete', owner);
+      if (reader.started) await reader.call('forget', null);
+      return gone;
+    },
+
+    rollups: {
+      stale: (range, limit) => reader.call<Bucket[]>('stale', { ...range, limit }),
+      begin: bucket => writer.call<Ticket>('begin', bucket),
+      finish: (ticket, rollups) => writer.call<boolean>('finish', { ticket, rollups }),
+      abandon: before => writer.call<number>('abandon', before),
+    },
+
+    leases: {
+      acquire: (name, holder, ttlMs) => writer.call<boolean>('acquire', { name, holder, ttlMs }),
+      release: (name, holder) => writer.call<void>('release', { name, holder }),
+    },
+
     stats: () => reader.call<StoreStats>('stats', null),
+
+    ready: async () => {
+      await reader.call('segments', []);
+    },
 
     debugFiles,
 

@@ -4,10 +4,12 @@ import { statSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import type Database from 'better-sqlite3';
 import type { Retention } from '../store.js';
+import { storedLevel } from './schema.js';
 
-const BATCH = 500;
+export const BATCH = 500;
 const PAGES_PER_STEP = 512;
 const HOUR_MS = 3_600_000;
+const KEPT_AS_CAME_MS = 6 * HOUR_MS;
 
 interface Gone {
   profiles: number;
@@ -38,20 +40,35 @@ export async function expire(
   let oldestKept = Number.POSITIVE_INFINITY;
   for (const [level, age] of Object.entries(retention.maxAge)) {
     oldestKept = Math.min(oldestKept, now - age);
-    gone.profiles += await deleteProfiles(db, now - age, Number(level));
+    for (const wide of [false, true])
+      if (level !== '0' || !wide)
+        gone.profiles += await deleteProfiles(db, now - age, storedLevel(Number(level), wide));
   }
   gone.segments += await deleteOrphans(db, oldestKept, forget);
   await reclaim(db);
   while (retention.maxBytes > 0 && bytesOnDisk(file) > retention.maxBytes) {
-    const oldest = db.prepare('SELECT min(start) FROM profiles').pluck().get() as number | null;
+    // Rollups are small and reach far back: they go when what they are made of is nearly gone.
+    const asCame = oldestStart(db, 0);
+    const level = asCame !== null && asCame < now - KEPT_AS_CAME_MS ? 0 : null;
+    const oldest = oldestStart(db, level);
     if (oldest === null) break;
     const cut = (Math.floor(oldest / HOUR_MS) + 1) * HOUR_MS;
-    gone.profiles += await deleteProfiles(db, cut, null);
+    gone.profiles += await deleteProfiles(db, cut, level);
     gone.segments += await deleteOrphans(db, cut, forget);
     await reclaim(db);
   }
   gone.bytes = Math.max(0, before - bytesOnDisk(file));
   return gone;
+}
+
+/** Of a level as it is stored; of all for null. */
+function oldestStart(db: Database.Database, level: number | null): number | null {
+  return db
+    .prepare<[number | null, number | null], number | null>(
+      'SELECT min(start) FROM profiles WHERE ? IS NULL OR level = ?',
+    )
+    .pluck()
+    .get(level, level)!;
 }
 
 async function deleteProfiles(db: Database.Database, before: number, level: number | null): Promise<number> {
@@ -64,7 +81,7 @@ async function deleteProfiles(db: Database.Database, before: number, level: numb
 
 /** Segments, facets and series that no profile needs any more. `cut` is where the age ends, for an empty store. */
 async function deleteOrphans(db: Database.Database, cut: number, forget: () => void): Promise<number> {
-  const oldest = db.prepare('SELECT min(start) FROM profiles').pluck().get() as number | null;
+  const oldest = oldestStart(db, null);
   // Without an age to go by (and nothing stored), what was just written and waits for its profile must stay.
   const before = oldest ?? (Number.isFinite(cut) ? cut : 0);
   const removeBytes = db.prepare(
@@ -99,7 +116,7 @@ async function deleteOrphans(db: Database.Database, cut: number, forget: () => v
 }
 
 /** Gives free pages back to the file system. */
-async function reclaim(db: Database.Database): Promise<void> {
+export async function reclaim(db: Database.Database): Promise<void> {
   await repeat(() => {
     const free = db.pragma('freelist_count', { simple: true }) as number;
     db.pragma(`incremental_vacuum(${PAGES_PER_STEP})`);
@@ -110,7 +127,7 @@ async function reclaim(db: Database.Database): Promise<void> {
 }
 
 /** Until a step changes nothing. */
-async function repeat(step: () => number): Promise<number> {
+export async function repeat(step: () => number): Promise<number> {
   let sum = 0;
   for (;;) {
     const changes = step();

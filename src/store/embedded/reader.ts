@@ -3,13 +3,14 @@
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { labelOf } from '../../profile/labels.js';
-import type { LabelNames, LabelValues, Selection, Series, StoreStats } from '../store.js';
+import type { Bucket, LabelNames, LabelValues, Selection, Series, StoreStats } from '../store.js';
 import { serve, Transfer, workerOptions } from './channel.js';
 import { bytesOnDisk } from './expire.js';
 import { storeError } from './failure.js';
-import { FILE_NAME } from './schema.js';
+import { FILE_NAME, storedLevel } from './schema.js';
 import { Cursor, RecordReader } from './select.js';
 import { SeriesIndex } from './series-index.js';
+import { listStale } from './stale.js';
 
 /** Most values of one label that are looked at; far above what a writer lists of a facet for one profile. */
 const MAX_VALUES = 100_000;
@@ -106,12 +107,12 @@ class Reader {
         group = { labels: own, buckets: new Map(), profiles: 0 };
         groups.set(key, group);
       }
-      const { from, until, level = 0 } = selection;
+      const { from, until } = selection;
       for (const [bucket, high, low, count] of sums.iterate(
         step,
         step,
         id,
-        level,
+        storedLevel(selection.level, selection.wide),
         Math.ceil(from),
         Math.ceil(until),
       )) {
@@ -174,6 +175,10 @@ class Reader {
     }
     const sorted = [...values].sort();
     return { values: sorted.slice(0, limit), omitted: Math.max(0, sorted.length - limit), complete };
+  }
+
+  stale(range: { from: number; until: number; limit: number }): Bucket[] {
+    return listStale(this.#db, range);
   }
 
   stats(): StoreStats {

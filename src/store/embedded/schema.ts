@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The embedded store's tables, and how a file of an older version becomes one of today.
 import type Database from 'better-sqlite3';
+import { LEVELS, PARTITIONS } from '../store.js';
 
 /** Each entry takes a file from version i to i + 1. Entries are never changed, only added. */
 const MIGRATIONS: readonly string[] = [
@@ -63,6 +64,27 @@ const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (build_id, role)
   ) WITHOUT ROWID;
   `,
+  `
+  ALTER TABLE series ADD COLUMN tenant TEXT NOT NULL DEFAULT '';
+  ALTER TABLE segments ADD COLUMN tenant TEXT NOT NULL DEFAULT '';
+  -- Buckets whose rollups lack something. version changes with each profile that comes while they are made.
+  -- Of profiles, level is that of a rollup, negative when it is a wide one.
+  CREATE TABLE stale (
+    level INTEGER NOT NULL,
+    start INTEGER NOT NULL,
+    partition INTEGER NOT NULL,
+    version INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (level, start, partition)
+  ) WITHOUT ROWID;
+  -- What is there already has no rollups.
+  INSERT OR IGNORE INTO stale (level, start, partition)
+    WITH RECURSIVE
+      partitions(p) AS (SELECT 0 UNION ALL SELECT p + 1 FROM partitions WHERE p < ${PARTITIONS - 1}),
+      levels(l) AS (VALUES ${LEVELS.map(level => `(${level})`).join(', ')}),
+      minutes(m) AS (SELECT DISTINCT start / 60000 * 60000 FROM profiles)
+    SELECT l, m / (l * 1000) * (l * 1000), p FROM minutes, levels, partitions;
+  CREATE TABLE leases (name TEXT PRIMARY KEY, holder TEXT NOT NULL, until INTEGER NOT NULL) WITHOUT ROWID;
+  `,
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;
@@ -74,6 +96,11 @@ export const LOCK_NAME = 'lock.db';
  * window is written once in ten minutes and not with every profile.
  */
 export const ROUNDING_MS = 600_000;
+
+/** The level of a profile as `profiles` has it. */
+export function storedLevel(level = 0, wide = false): number {
+  return wide ? -level : level;
+}
 
 /** Settings of the connection that writes. To be called before migrate: auto_vacuum only takes in an empty file. */
 export function prepareWriter(db: Database.Database): void {

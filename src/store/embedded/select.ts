@@ -5,6 +5,7 @@ import { BoundedMap } from '../../profile/bounded-map.js';
 import { noCoverage } from '../../profile/coverage.js';
 import type { Labels } from '../../profile/types.js';
 import type { ProfileRecord, ProfileStats, Selection } from '../store.js';
+import { storedLevel } from './schema.js';
 import type { SeriesIndex } from './series-index.js';
 
 const BATCH_PROFILES = 1024;
@@ -13,8 +14,9 @@ const BATCH_BYTES = 4 * 1024 * 1024;
 /** What crosses the thread border; `rows` is one buffer, handed over and not copied. */
 export interface RecordBatch {
   uid: string[];
-  /** Positions in `seriesTypes`, `seriesLabels`. */
+  /** Positions in `seriesTenants`, `seriesTypes`, `seriesLabels`. */
   series: Uint32Array;
+  seriesTenants: string[];
   seriesTypes: string[];
   seriesLabels: Labels[];
   start: Float64Array;
@@ -71,7 +73,7 @@ export class Cursor {
   ) {}
 
   static open(db: Database.Database, selection: Selection, series: number[]): Cursor {
-    const level = selection.level ?? 0;
+    const level = storedLevel(selection.level, selection.wide);
     const find = db
       .prepare<[number, number, number, number], [number, number]>(
         'SELECT id, start FROM profiles WHERE series = ? AND level = ? AND start >= ? AND start < ?',
@@ -148,6 +150,7 @@ export class RecordReader {
     const batch: RecordBatch = {
       uid: new Array<string>(count),
       series: new Uint32Array(count),
+      seriesTenants: [],
       seriesTypes: [],
       seriesLabels: [],
       start: new Float64Array(count),
@@ -182,6 +185,7 @@ export class RecordReader {
     batch.segment = Uint32Array.from(segment);
     for (const id of series.values) {
       const one = this.index.get(id);
+      batch.seriesTenants.push(one?.tenant ?? '');
       batch.seriesTypes.push(one?.type ?? '');
       batch.seriesLabels.push(one?.labels ?? {});
     }
@@ -203,6 +207,7 @@ export function toRecords(batch: RecordBatch): ProfileRecord[] {
   const stats = batch.statsTexts.map(unpackStats);
   return batch.uid.map((id, index) => ({
     id,
+    tenant: batch.seriesTenants[batch.series[index]!]!,
     type: batch.seriesTypes[batch.series[index]!]!,
     labels: batch.seriesLabels[batch.series[index]!]!,
     // Facets are for the store's own use; who reads rows has the values themselves.
@@ -212,7 +217,8 @@ export function toRecords(batch: RecordBatch): ProfileRecord[] {
     duration: batch.duration[index]!,
     period: batch.period[index]!,
     total: batch.total[index]!,
-    level: batch.level,
+    level: Math.abs(batch.level),
+    wide: batch.level < 0,
     segments: Array.from(
       batch.segment.subarray(batch.segmentOffset[index], batch.segmentOffset[index + 1]),
       position => batch.segmentHashes[position]!,

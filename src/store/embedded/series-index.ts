@@ -3,12 +3,15 @@
 import type Database from 'better-sqlite3';
 import { labelOf } from '../../profile/labels.js';
 import type { Labels, Matcher } from '../../profile/types.js';
-import type { Selection } from '../store.js';
+import { partitionOf, type Selection } from '../store.js';
+import { storedLevel } from './schema.js';
 
 interface Entry {
   id: number;
+  tenant: string;
   type: string;
   labels: Labels;
+  partition: number;
 }
 
 type Test = (values: string[]) => Uint8Array;
@@ -31,8 +34,8 @@ export class SeriesIndex {
 
   constructor(db: Database.Database) {
     this.#sql = {
-      added: db.prepare<[number], { id: number; type: string; labels: string }>(
-        'SELECT id, type, labels FROM series WHERE id > ? ORDER BY id',
+      added: db.prepare<[number], { id: number; tenant: string; type: string; labels: string }>(
+        'SELECT id, tenant, type, labels FROM series WHERE id > ? ORDER BY id',
       ),
       hasProfile: db
         .prepare<[number, number, number, number], number>(
@@ -54,8 +57,10 @@ export class SeriesIndex {
 
   /** Ids only grow, so what is new is what lies beyond the last one seen. */
   refresh(): void {
-    for (const { id, type, labels } of this.#sql.added.iterate(this.#last)) {
-      this.#entries.set(id, { id, type, labels: JSON.parse(labels) as Labels });
+    for (const { id, tenant, type, labels: text } of this.#sql.added.iterate(this.#last)) {
+      const labels = JSON.parse(text) as Labels;
+      const partition = partitionOf(tenant, labelOf(labels, 'service_name'));
+      this.#entries.set(id, { id, tenant, type, labels, partition });
       this.#last = id;
     }
   }
@@ -69,8 +74,11 @@ export class SeriesIndex {
   /** Series that have a profile in the selection (and, by their facets, may have a row in it). */
   async match(selection: Selection): Promise<Entry[]> {
     this.refresh();
-    const { type, matchers, sampleMatchers = [], from, until, level = 0 } = selection;
+    const { tenant, type, matchers, sampleMatchers = [], partitions, from, until } = selection;
+    const level = storedLevel(selection.level, selection.wide);
     let entries = [...this.#entries.values()];
+    if (tenant !== null) entries = entries.filter(entry => entry.tenant === tenant);
+    if (partitions !== undefined) entries = entries.filter(entry => partitions.includes(entry.partition));
     if (type !== undefined) entries = entries.filter(entry => entry.type === type);
     for (const matcher of matchers) {
       const hits = (await compile(matcher))(entries.map(entry => labelOf(entry.labels, matcher.name)));
@@ -79,7 +87,8 @@ export class SeriesIndex {
     entries = entries.filter(
       entry => this.#sql.hasProfile.get(entry.id, level, Math.ceil(from), Math.ceil(until)) !== undefined,
     );
-    for (const matcher of sampleMatchers) {
+    // The facets of a wide rollup are those of the series that it is made of.
+    for (const matcher of selection.wide ? [] : sampleMatchers) {
       const test = await compile(matcher);
       // A row without the label matches as '': then no list of values can exclude a profile.
       if (test([''])[0] === 1) continue;

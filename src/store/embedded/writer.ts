@@ -4,13 +4,22 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import type { StackwellError } from '../../errors.js';
-import type { DebugFile, Retention } from '../store.js';
+import type { Bucket, DebugFile, Retention, Ticket } from '../store.js';
 import { Appender, type Batch } from './append.js';
 import { serve, workerOptions } from './channel.js';
 import { deleteDebugFile, listDebugFiles, putDebugFile, touchDebugFiles } from './debug-table.js';
+import { deleteOwned, type Owner } from './delete.js';
 import { expire } from './expire.js';
 import { openError, storeError } from './failure.js';
 import { FILE_NAME, LOCK_NAME, migrate, prepareWriter } from './schema.js';
+import {
+  abandonStale,
+  acquireLease,
+  closeTicket,
+  type LeaseCall,
+  openTicket,
+  releaseLease,
+} from './stale.js';
 
 /** Enough to share the cost of a sync, small enough that nobody waits long for it. */
 const GROUP_BATCHES = 256;
@@ -108,6 +117,46 @@ class Writer {
     for (const answer of answers) answer();
   }
 
+  begin(bucket: Bucket): Ticket {
+    // What waits is acknowledged only later, and then changes the version.
+    this.#appender.watch(bucket);
+    return openTicket(this.#db, bucket);
+  }
+
+  finish({ ticket, rollups }: { ticket: Ticket; rollups: Batch }): boolean {
+    try {
+      return this.#db
+        .transaction(() => {
+          if (!closeTicket(this.#db, ticket)) return false;
+          this.#appender.replace(rollups);
+          return true;
+        })
+        .immediate();
+    } catch (error) {
+      this.#appender.reset();
+      throw error;
+    }
+  }
+
+  abandon(before: number): number {
+    // What is forgotten must be written again when it becomes stale again.
+    this.#appender.reset();
+    return abandonStale(this.#db, before);
+  }
+
+  acquire(call: LeaseCall): boolean {
+    return acquireLease(this.#db, call);
+  }
+
+  release(call: { name: string; holder: string }): null {
+    releaseLease(this.#db, call);
+    return null;
+  }
+
+  delete(owner: Owner): Promise<unknown> {
+    return deleteOwned(this.#db, owner, () => this.#appender.reset());
+  }
+
   expire({ retention, now }: { retention: Retention; now: number }): Promise<unknown> {
     return expire(this.#db, join(folder, FILE_NAME), retention, now, () => this.#appender.reset());
   }
@@ -130,6 +179,7 @@ class Writer {
 }
 
 let writer: Writer | null = null;
+const CALLS = new Set(['append', 'expire', 'delete', 'begin', 'finish', 'abandon', 'acquire', 'release']);
 
 serve(
   (method, argument) => {
@@ -142,8 +192,8 @@ serve(
       }
     }
     writer ??= new Writer();
-    if (method === 'append') return writer.append(argument as Batch);
-    if (method === 'expire') return writer.expire(argument as { retention: Retention; now: number });
+    if (CALLS.has(method))
+      return (writer[method as keyof Writer] as (argument: unknown) => unknown).call(writer, argument);
     if (method.endsWith('DebugFile') || method.endsWith('DebugFiles'))
       return writer.debugFiles(method, argument);
     writer.close();

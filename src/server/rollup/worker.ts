@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+// Makes rollups in the background. Partitions are leased, so that servers that share a store share the work; a lease
+// that ran out while its holder was slow does no harm, for a bucket is only finished in the state in which it was begun.
+import { asStackwellError } from '../../errors.js';
+import { type Bucket, LEVELS, SETTLE_MS, type Store } from '../../store/store.js';
+import type { Log } from '../context.js';
+import type { Metrics } from '../metrics.js';
+import { Segments } from '../query/segments.js';
+import { rollUp } from './roll-up.js';
+
+const EVERY_MS = 10_000;
+const LEASE_MS = 60_000;
+/** Buckets that are looked at in one round. */
+const MOST_BUCKETS = 10_000;
+
+export interface WorkerOptions {
+  /** Names this server among those that share the store. */
+  holder: string;
+  /** Milliseconds: profiles as they came are kept for so long; nothing older can be rolled up. */
+  maxAge: number;
+  settleMs?: number;
+}
+
+export class RollupWorker {
+  readonly #symbols: Segments;
+  #timer: NodeJS.Timeout | null = null;
+  #round: Promise<void> | null = null;
+  #stopping = false;
+
+  constructor(
+    private readonly store: Store,
+    private readonly metrics: Metrics,
+    private readonly log: Log,
+    private readonly options: WorkerOptions,
+  ) {
+    this.#symbols = new Segments(store);
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => {
+      this.#round ??= this.#run().finally(() => {
+        this.#round = null;
+      });
+    }, EVERY_MS);
+    this.#timer.unref();
+  }
+
+  /** Waits for the bucket that is under way. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    if (this.#timer !== null) clearInterval(this.#timer);
+    await this.#round;
+  }
+
+  async #run(): Promise<void> {
+    try {
+      await this.round(Date.now());
+    } catch (error) {
+      const known = asStackwellError(error);
+      this.log.warn({ err: known, code: known.code }, `rollups: ${known.message}`);
+    }
+  }
+
+  /** Everything that is due; how many buckets were made whole. */
+  async round(now: number): Promise<number> {
+    const { settleMs = SETTLE_MS, maxAge, holder } = this.options;
+    // What is about to be deleted is not made into rollups that lack a part of it.
+    const kept = now - maxAge + LEVELS.at(-1)! * 1000;
+    if ((await this.store.rollups.stale({ from: 0, until: kept }, 1)).some(({ start }) => start < kept))
+      this.metrics.rollupsAbandoned.inc(await this.store.rollups.abandon(kept));
+    const stale = await this.store.rollups.stale({ from: kept, until: now }, MOST_BUCKETS);
+    const oldest = stale.find(({ level }) => level === LEVELS[0]);
+    this.metrics.rollupLag.set(oldest === undefined ? 0 : (now - oldest.start) / 1000);
+    // Where the list ends early, what a bucket lacks may not be in it.
+    const listed = stale.length < MOST_BUCKETS ? now : stale.at(-1)!.start;
+    const isDue = ({ start, level }: Bucket) =>
+      start + level * 1000 <= Math.min(now - settleMs, level === LEVELS[0] ? now : listed);
+    let whole = 0;
+    for (const partition of new Set(stale.filter(isDue).map(one => one.partition))) {
+      const lease = `rollup-${partition}`;
+      if (this.#stopping) break;
+      if (!(await this.store.leases.acquire(lease, holder, LEASE_MS))) continue;
+      let until = performance.now() + LEASE_MS / 2;
+      const own = stale.filter(one => one.partition === partition);
+      // The finest level first: the others are made of it.
+      for (const level of LEVELS)
+        for (const bucket of own.filter(one => one.level === level && isDue(one))) {
+          if (this.#stopping) break;
+          if (lacks(own, bucket)) continue;
+          if (performance.now() > until) {
+            if (!(await this.store.leases.acquire(lease, holder, LEASE_MS))) break;
+            until = performance.now() + LEASE_MS / 2;
+          }
+          if (await this.#rollUp(bucket)) {
+            whole++;
+            own.splice(own.indexOf(bucket), 1);
+          }
+        }
+      await this.store.leases.release(lease, holder);
+    }
+    return whole;
+  }
+
+  async #rollUp(bucket: Bucket): Promise<boolean> {
+    const done = this.metrics.rollupSeconds.startTimer({ level: String(bucket.level) });
+    const { start, level } = bucket;
+    const ticket = await this.store.rollups.begin(bucket);
+    // A profile that came late made the finer ones stale before this one.
+    if (
+      level > LEVELS[0] &&
+      lacks(
+        await this.store.rollups.stale({ from: start, until: start + level * 1000 }, MOST_BUCKETS),
+        bucket,
+      )
+    )
+      return false;
+    const made = await rollUp(this.store, this.#symbols, bucket);
+    if (made.damaged > 0)
+      this.log.warn({ ...bucket, damaged: made.damaged }, 'rollups: damaged profiles are left out');
+    const whole = await this.store.rollups.finish(ticket, made);
+    this.metrics.rollups.inc({ level: String(level), result: whole ? 'whole' : 'again' });
+    done();
+    return whole;
+  }
+}
+
+/** Whether what it is made of is stale itself. */
+function lacks(stale: Bucket[], { level, start, partition }: Bucket): boolean {
+  return stale.some(
+    one =>
+      one.level < level &&
+      one.partition === partition &&
+      one.start >= start &&
+      one.start < start + level * 1000,
+  );
+}

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+// What rollups must do over every store: answers from them are those from what they were made of.
+import { afterEach, describe, expect, it } from 'vitest';
+import { serverSchema } from '../../src/config/config.js';
+import { InFlight } from '../../src/server/ingest/in-flight.js';
+import { Ingest } from '../../src/server/ingest/ingest.js';
+import { Writers } from '../../src/server/ingest/writers.js';
+import { Metrics } from '../../src/server/metrics.js';
+import { Discovery } from '../../src/server/query/discovery.js';
+import { Query } from '../../src/server/query/query.js';
+import { parseQuestion, type RawQuestion } from '../../src/server/query/question.js';
+import { RollupWorker } from '../../src/server/rollup/worker.js';
+import type { Store } from '../../src/store/store.js';
+import { pprof } from '../server/fixtures.js';
+import { ALL, collect, type StoreFactory } from './contract.js';
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const TYPE = 'process_cpu:cpu:nanoseconds:cpu:nanoseconds';
+const log = { info() {}, warn() {}, error() {} };
+
+/** One server's parts over a store. */
+class Server {
+  readonly metrics;
+  readonly #ingest;
+  readonly #query;
+  readonly #discovery;
+
+  constructor(
+    readonly store: Store,
+    readonly name = 'one',
+  ) {
+    const writers = new Writers();
+    const config = serverSchema.parse({});
+    this.metrics = new Metrics({ store, inFlight: new InFlight(1), writers });
+    this.#ingest = new Ingest(store, writers, {}, 30 * 24 * HOUR, this.metrics);
+    this.#query = new Query(store, config, this.metrics);
+    this.#discovery = new Discovery(store, {});
+  }
+
+  async send(time: number, service: string, value: number, over: Record<string, string> = {}): Promise<void> {
+    const { stored, refused } = await this.#ingest.add('', [
+      {
+        pprof: await pprof({
+          time,
+          samples: [
+            {
+              stack: ['leaf', `middle-${service}`, 'root'],
+              values: [value],
+              labels: { pid: '7', phase: 'blocked' },
+            },
+            { stack: ['other', 'root'], values: [1], labels: { pid: over.host ?? '8' } },
+          ],
+        }),
+        labels: Object.entries({ service_name: service, host: 'h1', ...over }),
+        id: null,
+        from: null,
+        until: null,
+      },
+    ]);
+    expect([stored, refused]).toEqual([1, []]);
+  }
+
+  worker(settleMs = 0): RollupWorker {
+    return new RollupWorker(this.store, this.metrics, log, {
+      holder: this.name,
+      maxAge: 30 * 24 * HOUR,
+      settleMs,
+    });
+  }
+
+  /** Sum by function, how many profiles there are in it, and how many were read. */
+  async ask(raw: RawQuestion): Promise<{ sums: Record<string, number>; profiles: number; read: number }> {
+    const before = await this.#read();
+    const question = await parseQuestion(this.#discovery, { type: TYPE, ...raw }, '');
+    const { merger, profiles, warnings } = await this.#query.merge(question);
+    expect(warnings).toEqual([]);
+    const { functions, total } = await merger.top();
+    const sums = Object.fromEntries(functions.name.map((name, row) => [name, total[row]!]));
+    return { sums, profiles, read: (await this.#read()) - before };
+  }
+
+  async timeline(raw: RawQuestion, stepMs: number, groupBy: string[]) {
+    return this.#query.timeline(
+      await parseQuestion(this.#discovery, { type: TYPE, ...raw }, ''),
+      stepMs,
+      groupBy,
+    );
+  }
+
+  async #read(): Promise<number> {
+    const { values } = await this.metrics.readProfiles.get();
+    return values[0]?.value ?? 0;
+  }
+}
+
+export function rollupContract(name: string, factory: StoreFactory): void {
+  describe(`${name}: rollups`, () => {
+    let store: Store;
+    afterEach(async () => {
+      await store.close();
+      await factory.destroy();
+    });
+    /** A full hour that ended two hours ago. */
+    const start = Math.floor(Date.now() / HOUR) * HOUR - 3 * HOUR;
+    const range = (from: number, until: number) => ({
+      from: String(start + from),
+      until: String(start + until),
+    });
+
+    const fill = async (server: Server) => {
+      for (let minute = 0; minute < 60; minute += 3)
+        for (const host of ['h1', 'h2', 'h3'])
+          await server.send(start + minute * MINUTE + 10_000, 'a', minute + 1, { host });
+      for (let minute = 0; minute < 60; minute += 10) await server.send(start + minute * MINUTE, 'b', 5);
+    };
+
+    it('answer as what they are made of does, at every level, from fewer profiles', async () => {
+      store = await factory.create();
+      const server = new Server(store);
+      await fill(server);
+      const questions: RawQuestion[] = [
+        range(0, HOUR),
+        range(-HOUR, 2 * HOUR),
+        range(12.5 * MINUTE, 47.2 * MINUTE),
+        { ...range(0, HOUR), query: '{service_name="a"}' },
+        { ...range(0, HOUR), query: '{host="h2"}' },
+        { ...range(0, HOUR), query: '{service_name=~".+", host!="h2"}' },
+        { ...range(0, HOUR), query: '{phase="blocked"}' },
+        { ...range(0, HOUR), query: '{pid="h3"}' },
+        { ...range(0, HOUR), query: '{pid="7", service_name="b"}' },
+      ];
+      const before = [];
+      for (const question of questions) before.push(await server.ask(question));
+      expect(before[0]).toMatchObject({ profiles: 66, read: 66 });
+      const timeline = await server.timeline(range(0, HOUR), 600_000, ['service_name']);
+
+      const made = await server.worker().round(Date.now());
+      expect(made).toBeGreaterThan(20);
+      expect(await store.rollups.stale({ from: 0, until: Date.now() }, 10)).toEqual([]);
+      for (const [row, question] of questions.entries()) {
+        const after = await server.ask(question);
+        expect({ ...after, read: 0 }, question.query).toEqual({ ...before[row], read: 0 });
+        expect(after.read, question.query).toBeLessThan(before[row]!.read);
+      }
+      // All hosts in one: two services, an hour.
+      expect((await server.ask(range(0, HOUR))).read).toBe(2);
+      expect((await server.ask({ ...range(0, HOUR), query: '{host="h2"}' })).read).toBe(1);
+      const rolled = await server.timeline(range(0, HOUR), 600_000, ['service_name']);
+      const sorted = (series: typeof rolled.series) =>
+        series
+          .map(({ labels, times, totals }) => ({ labels, times, totals }))
+          .sort((x, y) => (x.labels.service_name! < y.labels.service_name! ? -1 : 1));
+      expect(sorted(rolled.series)).toEqual(sorted(timeline.series));
+      // Nothing is done twice.
+      expect(await server.worker().round(Date.now())).toBe(0);
+    });
+
+    it('count what comes late, as soon as it is acknowledged', async () => {
+      store = await factory.create();
+      const server = new Server(store);
+      await fill(server);
+      await server.worker().round(Date.now());
+      const before = await server.ask(range(0, HOUR));
+      await server.send(start + 30 * MINUTE, 'a', 1000);
+      const late = await server.ask(range(0, HOUR));
+      expect(late.profiles).toBe(before.profiles + 1);
+      expect(late.sums.leaf).toBe(before.sums.leaf! + 1000);
+      expect(await server.worker().round(Date.now())).toBe(3);
+      const after = await server.ask(range(0, HOUR));
+      expect(after).toMatchObject({ sums: late.sums, profiles: late.profiles, read: 2 });
+    });
+
+    it('are made once by several servers, while profiles come in', { timeout: 120_000 }, async () => {
+      store = await factory.create();
+      const servers = [new Server(store, 'one'), new Server(store, 'two'), new Server(store, 'three')];
+      let sent = 0;
+      let running = true;
+      const send = async () => {
+        const time = start + ((sent * 7) % 5) * MINUTE + sent;
+        await servers[sent % 3]!.send(time, sent % 2 === 0 ? 'a' : 'b', 10, { host: `h${sent % 5}` });
+        sent++;
+      };
+      while (sent < 20) await send();
+      const sender = (async () => {
+        while (running) await send();
+      })();
+      for (let round = 0; round < 3; round++)
+        await Promise.all(servers.map(server => server.worker().round(Date.now())));
+      running = false;
+      await sender;
+      expect(sent).toBeGreaterThan(20);
+      const answer = await servers[1]!.ask(range(0, HOUR));
+      expect([answer.profiles, answer.sums.root]).toEqual([sent, sent * 11]);
+      while ((await store.rollups.stale({ from: 0, until: Date.now() }, 10)).length > 0)
+        await servers[2]!.worker().round(Date.now());
+      const rolled = await servers[0]!.ask(range(0, HOUR));
+      expect(rolled).toEqual({ sums: answer.sums, profiles: sent, read: 2 });
+    });
+
+    it('stay when what they are made of is past its retention, with their symbols', async () => {
+      store = await factory.create();
+      const server = new Server(store);
+      await fill(server);
+      const before = await server.ask(range(0, HOUR));
+      await server.worker().round(Date.now());
+      const { profiles } = await store.expire(
+        { maxAge: { 0: 0, 60: 0 }, maxBytes: 0 },
+        Date.now() + 26 * HOUR,
+      );
+      expect(profiles).toBeGreaterThan(66);
+      expect(await collect(store, ALL)).toEqual([]);
+      const after = await server.ask(range(0, HOUR));
+      expect(after).toEqual({ ...before, read: 2 });
+    });
+
+    it('are waited with until their time is over', async () => {
+      store = await factory.create();
+      const server = new Server(store);
+      const minute = Math.floor(Date.now() / MINUTE) * MINUTE - 2 * MINUTE;
+      await server.send(minute, 'a', 1);
+      expect(await server.worker(5 * MINUTE).round(Date.now())).toBe(0);
+      expect(await server.worker(30_000).round(Date.now())).toBeGreaterThan(0);
+    });
+  });
+}
