@@ -62,7 +62,7 @@ need_packages() {
 
 BUILD_PACKAGES=(
   g++ make python3 ccache clang llvm pkg-config
-  libbpf-dev libelf-dev zlib1g-dev libzstd-dev libre2-dev ca-certificates
+  libbpf-dev libelf-dev zlib1g-dev libdeflate-dev libzstd-dev libre2-dev ca-certificates
 )
 TEST_PACKAGES=(
   clang-19 clang-format-19 binutils musl-tools xz-utils dwz bpftool linux-perf runc busybox-static buildah debootstrap chromium

@@ -6,14 +6,9 @@
 #include <cstring>
 
 namespace stackwell {
-namespace {
 
-constexpr std::string_view kReasonPrefix = "stackwell.reason ";
-constexpr size_t kReasonBytes = 64;
-constexpr uint32_t kUnknown = UINT32_MAX;
-
-/// Content in an unambiguous form, for hashing. What goes in here is stored by its hash nowhere but in the
-/// memory of a writer, but two writers of one version must agree.
+/// Content in an unambiguous form, for hashing. By its hash, what goes in here is known in the memory of a
+/// writer only.
 class Content {
  public:
   Content& Add(uint64_t value) {
@@ -28,7 +23,7 @@ class Content {
     return *this;
   }
   Hash128 Take() {
-    const Hash128 hash = Hash(bytes_);
+    const Hash128 hash = LocalHash(bytes_.data(), bytes_.size());
     bytes_.clear();
     return hash;
   }
@@ -36,6 +31,12 @@ class Content {
  private:
   Bytes bytes_;
 };
+
+namespace {
+
+constexpr std::string_view kReasonPrefix = "stackwell.reason ";
+constexpr size_t kReasonBytes = 64;
+constexpr uint32_t kUnknown = UINT32_MAX;
 
 /// The row with this content in `hashes`, which grows when it is new.
 uint32_t Unique(const Hash128& hash, std::vector<Hash128>& hashes, IndexTable& table) {
@@ -115,10 +116,11 @@ void Canonical::HashFunctions() {
   // Of '' too: only a string that has not been hashed yet has zeros.
   const auto hashed = [this](uint32_t string) {
     Hash128& hash = string_hashes_[string];
-    if (hash == Hash128{}) hash = Hash(profile_.strings[string]);
+    if (hash == Hash128{}) hash = LocalHash(profile_.strings[string]);
     return hash;
   };
   const auto& f = profile_.functions;
+  function_hashes_.reserve(f.size());
   for (size_t i = 0; i < f.size(); i++)
     function_hashes_.push_back(content.Add(hashed(f.name[i]))
                                    .Add(hashed(f.system_name[i]))
@@ -137,9 +139,8 @@ uint64_t Canonical::Address(uint32_t location) const {
                                                                    : address;
 }
 
-Hash128 Canonical::HashLocation(uint32_t location) {
+Hash128 Canonical::HashLocation(uint32_t location, Content& content) {
   const auto& l = profile_.locations;
-  Content content;
   content.Add(l.mapping[location] < 0 ? Hash128{} : mapping_hashes_[l.mapping[location]])
       .Add(Address(location))
       .Add(uint64_t{l.is_folded[location] != 0})
@@ -173,14 +174,17 @@ std::span<const uint32_t> Canonical::CutStack(size_t sample, uint64_t max_depth)
 }
 
 void Canonical::FindStacks(uint64_t max_depth) {
-  for (uint32_t i = 0; i < profile_.locations.size(); i++) location_hashes_.push_back(HashLocation(i));
+  location_hashes_.reserve(profile_.locations.size());
+  Content content;
+  for (uint32_t i = 0; i < profile_.locations.size(); i++)
+    location_hashes_.push_back(HashLocation(i, content));
   IndexTable table;
   std::vector<Hash128> path;
   for (size_t sample = 0; sample < profile_.samples.size(); sample++) {
     const auto stack = CutStack(sample, max_depth);
     path.clear();
     for (const uint32_t location : stack) path.push_back(location_hashes_[location]);
-    const uint32_t row = Unique(Hash(path.data(), path.size() * sizeof(Hash128)), stack_hashes_, table);
+    const uint32_t row = Unique(LocalHash(path.data(), path.size() * sizeof(Hash128)), stack_hashes_, table);
     if (row == stacks_.size()) stacks_.push_back(stack);
     sample_stack_.push_back(row);
   }

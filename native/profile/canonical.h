@@ -11,6 +11,8 @@
 
 namespace stackwell {
 
+class Content;
+
 /// Brings what means the same in two profiles to the same form: addresses of position-independent files are
 /// made relative to the file, reasons (docs/pprof.md) are read from the comments, labels are put in order,
 /// stacks that are too deep keep their leaf end. `profile` must outlive it.
@@ -57,7 +59,7 @@ class Canonical {
   void HashFunctions();
   void FindStacks(uint64_t max_depth);
   void FindLabelSets();
-  Hash128 HashLocation(uint32_t location);
+  Hash128 HashLocation(uint32_t location, Content& content);
   uint64_t Address(uint32_t location) const;
   std::span<const uint32_t> CutStack(size_t sample, uint64_t max_depth);
 

@@ -336,6 +336,7 @@ class Decoder {
 int64_t IdMap::Find(uint64_t id) const {
   if (id - 1 < ids_.size() && ids_[id - 1] == id) return static_cast<int64_t>(id - 1);
   if (counted_) return -1;
+  if (id < rows_.size()) return int64_t{rows_[id]} - 1;
   const uint32_t row = table_.Find(Mix(id, ProcessSeed()), [&](uint32_t row) { return ids_[row] == id; });
   return row == IndexTable::kNone ? int64_t{-1} : int64_t{row};
 }
@@ -344,13 +345,23 @@ void IdMap::Add(uint64_t id, const char* kind) {
   if (id == 0) Invalid("a " + std::string(kind) + " has the id 0");
   if (counted_ && id != ids_.size() + 1) {
     counted_ = false;
-    for (uint32_t row = 0; row < ids_.size(); row++) table_.Insert(Mix(ids_[row], ProcessSeed()), row);
+    for (uint32_t row = 0; row < ids_.size(); row++) Place(ids_[row], row);
   }
   if (!counted_) {
     if (Find(id) >= 0) Invalid("two " + std::string(kind) + "s have the id " + std::to_string(id));
-    table_.Insert(Mix(id, ProcessSeed()), size());
+    Place(id, size());
   }
   ids_.push_back(id);
+}
+
+// What ids ask for in memory is bounded by how many there are.
+void IdMap::Place(uint64_t id, uint32_t row) {
+  const uint64_t small = 8 * (uint64_t{row} + 128);
+  if (id >= rows_.size() && id < small && table_.size() == 0) rows_.resize(small);
+  if (id < rows_.size())
+    rows_[id] = row + 1;
+  else
+    table_.Insert(Mix(id, ProcessSeed()), row);
 }
 
 Profile Decode(Span data, const Limits& limits) {

@@ -16,6 +16,7 @@ uint64_t Load(const uint8_t* bytes) {
   return word;
 }
 
+template <int kCompress, int kFinish>
 struct Sip {
   uint64_t v0, v1, v2, v3;
 
@@ -33,21 +34,19 @@ struct Sip {
   }
   void Absorb(uint64_t word) {
     v3 ^= word;
-    Round();
-    Round();
+    for (int i = 0; i < kCompress; i++) Round();
     v0 ^= word;
   }
   uint64_t Finish() {
-    for (int i = 0; i < 4; i++) Round();
+    for (int i = 0; i < kFinish; i++) Round();
     return v0 ^ v1 ^ v2 ^ v3;
   }
 };
 
-}  // namespace
-
-Hash128 SipHash128(uint64_t key_low, uint64_t key_high, const void* data, size_t size) {
-  Sip sip{key_low ^ 0x736f6d6570736575u, key_high ^ 0x646f72616e646f6du ^ 0xee, key_low ^ 0x6c7967656e657261u,
-          key_high ^ 0x7465646279746573u};
+template <int kCompress, int kFinish>
+Hash128 SipHash(uint64_t key_low, uint64_t key_high, const void* data, size_t size) {
+  Sip<kCompress, kFinish> sip{key_low ^ 0x736f6d6570736575u, key_high ^ 0x646f72616e646f6du ^ 0xee,
+                              key_low ^ 0x6c7967656e657261u, key_high ^ 0x7465646279746573u};
   const auto* at = static_cast<const uint8_t*>(data);
   const uint8_t* last = at + (size & ~size_t{7});
   for (; at != last; at += 8) sip.Absorb(Load(at));
@@ -62,8 +61,19 @@ Hash128 SipHash128(uint64_t key_low, uint64_t key_high, const void* data, size_t
   return hash;
 }
 
+}  // namespace
+
+Hash128 SipHash128(uint64_t key_low, uint64_t key_high, const void* data, size_t size) {
+  return SipHash<2, 4>(key_low, key_high, data, size);
+}
+
 Hash128 Hash(const void* data, size_t size) {
   return SipHash128(0x6c6c65776b636174u, 0x31656c69666f7270u, data, size);
+}
+
+Hash128 LocalHash(const void* data, size_t size) {
+  static const uint64_t key = Mix(ProcessSeed(), 1);
+  return SipHash<1, 3>(ProcessSeed(), key, data, size);
 }
 
 std::string Hash128::Hex() const {

@@ -27,6 +27,11 @@ Hash128 Hash(const void* data, size_t size);
 inline Hash128 Hash(std::string_view text) { return Hash(text.data(), text.size()); }
 inline Hash128 Hash(const Bytes& bytes) { return Hash(bytes.data(), bytes.size()); }
 
+/// For what is only known by its hash while this process lives: SipHash-1-3, half the work, under a key that
+/// nobody else knows. (Rust and Python use the same for their tables.)
+Hash128 LocalHash(const void* data, size_t size);
+inline Hash128 LocalHash(std::string_view text) { return LocalHash(text.data(), text.size()); }
+
 /// The same under another key: for the test vectors of the reference.
 Hash128 SipHash128(uint64_t key_low, uint64_t key_high, const void* data, size_t size);
 

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inflate.h"
 
+#include <libdeflate.h>
 #include <zlib.h>
 
 #include <algorithm>
+#include <cstring>
+#include <memory>
 #include <new>
 
 #include "limits.h"
@@ -32,6 +35,44 @@ struct DeflateStream : z_stream {
   ~DeflateStream() { deflateEnd(this); }
 };
 
+struct FreeDecompressor {
+  void operator()(libdeflate_decompressor* decompressor) const { libdeflate_free_decompressor(decompressor); }
+};
+
+/// One a pool thread.
+libdeflate_decompressor* Decompressor() {
+  thread_local std::unique_ptr<libdeflate_decompressor, FreeDecompressor> decompressor(
+      libdeflate_alloc_decompressor());
+  if (!decompressor) throw std::bad_alloc();
+  return decompressor.get();
+}
+
+/// With libdeflate, in half the time that zlib takes; it needs a member's output in one piece, and does not
+/// say what is wrong. False for everything that is not sound, and what is larger than `bound`.
+bool InflateSound(Span data, uint64_t bound, Bytes& out) {
+  // The last four bytes of a member tell its size: a hint, as are four times the input.
+  uint32_t told = 0;
+  if (data.size() >= 18) std::memcpy(&told, data.end - 4, 4);
+  uint64_t room = std::max<uint64_t>({4096, data.size() * 4, std::min<uint64_t>(told, data.size() * 1032)});
+  out.resize(std::min(bound, room));
+  size_t used = 0;
+  for (const uint8_t* at = data.begin; at != data.end;) {
+    if (!IsGzip({at, data.end})) return false;
+    size_t read = 0, written = 0;
+    const auto result = libdeflate_gzip_decompress_ex(Decompressor(), at, static_cast<size_t>(data.end - at),
+                                                      out.data() + used, out.size() - used, &read, &written);
+    if (result == LIBDEFLATE_INSUFFICIENT_SPACE && out.size() < bound) {
+      out.resize(std::min<uint64_t>(bound, out.size() * 2));
+      continue;
+    }
+    if (result != LIBDEFLATE_SUCCESS) return false;
+    at += read;
+    used += written;
+  }
+  out.resize(used);
+  return true;
+}
+
 }  // namespace
 
 Bytes Inflate(Span data, uint64_t max_bytes) {
@@ -41,7 +82,10 @@ Bytes Inflate(Span data, uint64_t max_bytes) {
   }
   // One byte more than allowed is enough to know that it is too much.
   const uint64_t bound = max_bytes + 1;
-  Bytes out(std::min(bound, std::max<uint64_t>(data.size() * 4, 4096)));
+  Bytes out;
+  if (InflateSound(data, max_bytes, out)) return out;
+  // Once more with zlib, which says what is wrong.
+  out.resize(std::min(bound, std::max<uint64_t>(data.size() * 4, 4096)));
   uint64_t used = 0;
   InflateStream stream;
   stream.next_in = const_cast<Bytef*>(data.begin);

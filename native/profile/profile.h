@@ -27,9 +27,14 @@ class IdMap {
 
  private:
   std::vector<uint64_t> ids_;
-  IndexTable table_;
-  // Whether ids_[i] == i + 1 for all i: then table_ is empty.
+  // Whether ids_[i] == i + 1 for all i: then the others are empty.
   bool counted_ = true;
+  // Of small ids, which nearly all writers use: row + 1 by id, 0 where there is none. Larger ones are in
+  // table_.
+  std::vector<uint32_t> rows_;
+  IndexTable table_;
+
+  void Place(uint64_t id, uint32_t row);
 };
 
 /// A pprof profile as columns; the meaning of each is in index.d.ts (ProfileColumns).

@@ -116,7 +116,8 @@ RolledUp SumProfiles(const std::vector<Merger::Input>& profiles) {
     for (Row row : rows) {
       row.stack.segment = now[row.stack.segment];
       // The empty label set is the same in all.
-      row.label_set = row.label_set.row == 0 ? SymbolRef{} : SymbolRef{now[row.label_set.segment], row.label_set.row};
+      row.label_set =
+          row.label_set.row == 0 ? SymbolRef{} : SymbolRef{now[row.label_set.segment], row.label_set.row};
       result.total += row.value;
       all.push_back(row);
     }
@@ -125,7 +126,8 @@ RolledUp SumProfiles(const std::vector<Merger::Input>& profiles) {
   return result;
 }
 
-RolledUp RollUp(const Merger& merger, const std::vector<std::string>& kept_labels, const std::string& segment_prefix) {
+RolledUp RollUp(const Merger& merger, const std::vector<std::string>& kept_labels,
+                const std::string& segment_prefix) {
   KeptLabels labels(merger.symbols(), kept_labels);
   std::map<std::pair<uint32_t, uint32_t>, Sum> sums;
   std::vector<bool> used(merger.symbols().nodes.size());

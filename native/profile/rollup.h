@@ -24,8 +24,9 @@ struct RolledUp {
 /// Sums rows as they are: what two segments both have stays two rows.
 RolledUp SumProfiles(const std::vector<Merger::Input>& profiles);
 
-/// Everything that was added to `merger`, which keeps labels, in rows that point into the segments that were added. Of
-/// the sample labels only those in `kept_labels` stay.
-RolledUp RollUp(const Merger& merger, const std::vector<std::string>& kept_labels, const std::string& segment_prefix);
+/// Everything that was added to `merger`, which keeps labels, in rows that point into the segments that were
+/// added. Of the sample labels only those in `kept_labels` stay.
+RolledUp RollUp(const Merger& merger, const std::vector<std::string>& kept_labels,
+                const std::string& segment_prefix);
 
 }  // namespace stackwell

@@ -10,13 +10,15 @@ constexpr int kDeepestGroup = 64;
 
 }  // namespace
 
-uint64_t ReadVarintOrFail(const uint8_t*& at, const uint8_t* end) {
-  uint64_t value;
-  if (!ReadVarint(at, end, value)) Invalid(at == end ? "a number is cut off" : "a number has over 64 bits");
-  return value;
+void FailNumber(const uint8_t* at, const uint8_t* end) {
+  Invalid(at == end ? "a number is cut off" : "a number has over 64 bits");
 }
 
-bool Reader::Next(Field& field) {
+void Reader::FailLength(uint32_t number) {
+  Invalid("field " + std::to_string(number) + " is longer than its message");
+}
+
+bool Reader::NextOfAny(Field& field) {
   while (at_ < end_) {
     ReadTag(field);
     if (field.wire == Wire::kEndGroup) Invalid("a group ends that did not start");
@@ -54,8 +56,7 @@ void Reader::ReadPayload(Field& field) {
     default:
       size = ReadVarintOrFail(at_, end_);
   }
-  if (size > static_cast<uint64_t>(end_ - at_))
-    Invalid("field " + std::to_string(field.number) + " is longer than its message");
+  if (size > static_cast<uint64_t>(end_ - at_)) FailLength(field.number);
   field.bytes = {at_, at_ + size};
   at_ += size;
 }

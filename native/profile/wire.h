@@ -36,6 +36,14 @@ struct Field {
   Span bytes;
 };
 
+[[noreturn]] void FailNumber(const uint8_t* at, const uint8_t* end);
+
+inline uint64_t ReadVarintOrFail(const uint8_t*& at, const uint8_t* end) {
+  uint64_t value;
+  if (!ReadVarint(at, end, value)) FailNumber(at, end);
+  return value;
+}
+
 /// Iterates over the fields of one message. Throws Invalid for what is not a message. Groups and fixed-width
 /// fields do not occur in profile.proto, they are skipped.
 class Reader {
@@ -43,18 +51,36 @@ class Reader {
   explicit Reader(Span message) : at_(message.begin), end_(message.end) {}
 
   /// False at the end of the message.
-  bool Next(Field& field);
+  bool Next(Field& field) {
+    // All fields of profile.proto but three have numbers below 16: their tags are one byte.
+    if (at_ < end_ && *at_ >= 8 && *at_ < 0x80 && (*at_ & 7) <= static_cast<uint8_t>(Wire::kBytes) &&
+        (*at_ & 7) != static_cast<uint8_t>(Wire::kFixed64)) {
+      field.number = *at_ >> 3;
+      field.wire = static_cast<Wire>(*at_++ & 7);
+      uint64_t value;
+      if (!ReadVarint(at_, end_, value)) FailNumber(at_, end_);
+      if (field.wire == Wire::kVarint) {
+        field.value = value;
+      } else {
+        if (value > static_cast<uint64_t>(end_ - at_)) FailLength(field.number);
+        field.bytes = {at_, at_ + value};
+        at_ += value;
+      }
+      return true;
+    }
+    return NextOfAny(field);
+  }
 
  private:
+  bool NextOfAny(Field& field);
   void ReadTag(Field& field);
   void ReadPayload(Field& field);
   void SkipGroup(uint32_t number);
+  [[noreturn]] static void FailLength(uint32_t number);
 
   const uint8_t* at_;
   const uint8_t* end_;
 };
-
-uint64_t ReadVarintOrFail(const uint8_t*& at, const uint8_t* end);
 
 /// Calls `each` for the numbers of a repeated field, packed or not. Another wire type is an unknown field:
 /// skipped.
