@@ -190,6 +190,25 @@ export interface FlameColumns {
   omittedNodes: number;
 }
 
+/** Two call trees with the same nodes, in preorder. Functions, depths and folding are as in FlameColumns. */
+export interface DiffColumns {
+  functions: FlameColumns['functions'];
+  depth: Uint16Array;
+  function: Uint32Array;
+  omittedNodes: number;
+  left: DiffSide;
+  right: DiffSide;
+}
+
+/** Values of one side, in units of the sample type: as they are, whatever the other side's total is. */
+export interface DiffSide {
+  /** Exact. */
+  sum: bigint;
+  start: Float64Array;
+  total: Float64Array;
+  self: Float64Array;
+}
+
 export interface TopColumns {
   sum: bigint;
   functions: FlameColumns['functions'];
@@ -255,9 +274,12 @@ export class Merger {
   hasSegment(id: string): boolean;
   /**
    * All profiles must have the same sample type. A profile that is damaged, or names a segment that was not added, is
-   * left out and its position returned.
+   * left out and its position returned. What is added to the right is there for `diff` (and `unnamed` and `name`) only.
    */
-  addProfiles(profiles: { segments: string[]; rows: Uint8Array }[]): Promise<{ damaged: number[] }>;
+  addProfiles(
+    profiles: { segments: string[]; rows: Uint8Array }[],
+    options?: { side?: 'left' | 'right' },
+  ): Promise<{ damaged: number[] }>;
   /** A whole pprof file, for tools that have no store. `sampleType` picks the value column (default: the last). */
   addPprof(data: Uint8Array, options?: { sampleType?: string }): Promise<void>;
   /** Distinct rows and stacks, bytes of memory, and stacks of `addPprof` that were cut at `maxDepth`, after the last call that resolved. */
@@ -271,6 +293,8 @@ export class Merger {
   name(names: LateNames): Promise<Weights>;
   /** Children are in the order of their names, 'other' last. At most `maxNodes` rows, and never fewer than 2. */
   flamegraph(options?: { maxNodes?: number }): Promise<FlameColumns>;
+  /** Both sides in one tree, of the nodes with the greatest part of either; at most `maxNodes` rows, and never fewer than 2. */
+  diff(options?: { maxNodes?: number }): Promise<DiffColumns>;
   top(): Promise<TopColumns>;
   /** Sum by value of one sample label ('' for rows without it); a sum over 64 bits is the greatest number of 64 bits. */
   sumBy(label: string): Promise<{ value: string[]; total: BigInt64Array }>;

@@ -79,7 +79,7 @@ UnnamedPlaces Merger::Unnamed() const {
     if (CanBeNamed(symbols, i)) wanted[i] = any = true;
   if (!any) return places;
 
-  const std::vector<Use> uses = Uses(symbols, node_seen_, node_sums_);
+  const std::vector<Use> uses = Uses(symbols, node_seen_, NodeWeights());
   std::vector<Use> used(wanted.size());
   for (size_t i = 1; i < uses.size(); i++) {
     Use& location = used[symbols.nodes[i].location];
@@ -126,7 +126,8 @@ WeightsByReason Merger::Name(const LateNames& names) {
 
   // Stacks that go through a named location move to new nodes. A parent comes before its children here too:
   // what it became is known when they ask.
-  const std::vector<Use> uses = Uses(symbols(), node_seen_, node_sums_);
+  const std::vector<Sum> node_weights = NodeWeights();
+  const std::vector<Use> uses = Uses(symbols(), node_seen_, node_weights);
   const size_t count = uses.size();
   std::vector<uint32_t> caller(count), leaf(count);
   std::vector<uint32_t> depth(symbols().nodes.size());
@@ -160,23 +161,23 @@ WeightsByReason Merger::Name(const LateNames& names) {
       depth[node] = depth[below] + FramesOf(symbols(), to);
       return node;
     };
-    if (use.as_caller) caller[i] = place(as_caller, use.below, use.total - (use.as_leaf ? node_sums_[i] : 0));
-    if (use.as_leaf) leaf[i] = place(as_leaf, 0, node_sums_[i]);
+    if (use.as_caller) caller[i] = place(as_caller, use.below, use.total - (use.as_leaf ? node_weights[i] : 0));
+    if (use.as_leaf) leaf[i] = place(as_leaf, 0, node_weights[i]);
   }
   Move(leaf);
   return weights;
 }
 
 void Merger::Move(const std::vector<uint32_t>& to) {
-  std::vector<Sum> sums(symbols().nodes.size());
-  std::vector<bool> seen(sums.size());
-  for (size_t i = 0; i < node_seen_.size(); i++) {
-    if (!node_seen_[i]) continue;
-    sums[to[i]] += node_sums_[i];
-    seen[to[i]] = true;
-  }
-  node_sums_ = std::move(sums);
+  std::vector<bool> seen(symbols().nodes.size());
+  for (size_t i = 0; i < node_seen_.size(); i++)
+    if (node_seen_[i]) seen[to[i]] = true;
   node_seen_ = std::move(seen);
+  for (auto& node_sums : node_sums_) {
+    std::vector<Sum> sums(node_sums.empty() ? 0 : node_seen_.size());
+    for (size_t i = 0; i < node_sums.size(); i++) sums[to[i]] += node_sums[i];
+    node_sums = std::move(sums);
+  }
   stacks_ = static_cast<size_t>(std::ranges::count(node_seen_, true));
   const std::vector<Cell> cells = std::exchange(cells_, {});
   const std::vector<Sum> cell_sums = std::exchange(cell_sums_, {});

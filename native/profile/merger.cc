@@ -16,7 +16,7 @@ void Merger::AddSegment(const std::string& id, Span bytes) {
   segment_bytes_ += (remap.nodes.size() + remap.label_sets.size()) * sizeof(uint32_t);
 }
 
-bool Merger::AddProfile(const Input& input) {
+bool Merger::AddProfile(const Input& input, Side side) {
   std::vector<const Remap*> remaps;
   for (const auto& id : input.segments) {
     const auto found = segments_.find(id);
@@ -38,7 +38,7 @@ bool Merger::AddProfile(const Input& input) {
     if (row.stack.row >= nodes.size() || row.label_set.row >= label_sets.size()) return false;
     scratch_cells_[i] = {nodes[row.stack.row], label_sets[row.label_set.row]};
   }
-  for (size_t i = 0; i < scratch_.size(); i++) Add(scratch_cells_[i], scratch_[i].value);
+  for (size_t i = 0; i < scratch_.size(); i++) Add(scratch_cells_[i], scratch_[i].value, side);
   return true;
 }
 
@@ -60,24 +60,33 @@ void Merger::AddPprof(Span data, const std::string& sample_type) {
   for (uint32_t i = 0; i < canonical.label_set_count(); i++) label_sets.push_back(naming.LabelSet(i));
   for (size_t sample = 0; sample < profile.samples.size(); sample++)
     Add({nodes[canonical.StackOf(sample)], label_sets[canonical.LabelSetOf(sample)]},
-        profile.samples.values[sample * types + column]);
+        profile.samples.values[sample * types + column], kLeft);
 }
 
-void Merger::Add(Cell cell, int64_t value) {
+void Merger::Add(Cell cell, int64_t value, Side side) {
   if (value == 0 || (!matchers_.empty() && !Matches(cell.label_set))) return;
-  if (cell.node >= node_sums_.size()) {
-    node_sums_.resize(symbols().nodes.size());
+  if (cell.node >= node_sums_[side].size()) {
+    // Never shorter than the sums of either side.
     node_seen_.resize(symbols().nodes.size());
+    node_sums_[side].resize(symbols().nodes.size());
   }
-  if (cell.label_set >= label_set_sums_.size()) label_set_sums_.resize(symbols().label_set_count());
-  sum_ += value;
-  node_sums_[cell.node] += value;
-  label_set_sums_[cell.label_set] += value;
+  sums_[side] += value;
+  node_sums_[side][cell.node] += value;
   if (!node_seen_[cell.node]) {
     node_seen_[cell.node] = true;
     stacks_++;
   }
+  if (side == kRight) return;
+  if (cell.label_set >= label_set_sums_.size()) label_set_sums_.resize(symbols().label_set_count());
+  label_set_sums_[cell.label_set] += value;
   if (keep_labels_) CellSum(cell) += value;
+}
+
+std::vector<Sum> Merger::NodeWeights() const {
+  std::vector<Sum> weights(node_seen_.size());
+  for (const auto& sums : node_sums_)
+    for (size_t i = 0; i < sums.size(); i++) weights[i] += sums[i] < 0 ? -sums[i] : sums[i];
+  return weights;
 }
 
 Sum& Merger::CellSum(Cell cell) {
@@ -116,7 +125,7 @@ bool Merger::Matches(uint32_t label_set) {
 
 size_t Merger::bytes() const {
   return symbols_.bytes() + segment_bytes_ +
-         (node_sums_.capacity() + label_set_sums_.capacity()) * sizeof(Sum) +
+         (node_sums_[kLeft].capacity() + node_sums_[kRight].capacity() + label_set_sums_.capacity()) * sizeof(Sum) +
          cells_.capacity() * (sizeof(Cell) + sizeof(Sum)) + cell_table_.bytes() +
          scratch_.capacity() * (sizeof(Row) + sizeof(Cell));
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -32,6 +33,7 @@ class Merger {
     uint32_t label_set;
     bool operator==(const Cell&) const = default;
   };
+  enum Side : uint8_t { kLeft, kRight };
   struct Input {
     std::vector<std::string> segments;
     Bytes rows;
@@ -42,8 +44,9 @@ class Merger {
 
   /// Nothing when it is there. Throws Damaged and changes nothing.
   void AddSegment(const std::string& id, Span bytes);
-  /// False, with nothing changed, when the rows are damaged or name what no added segment has.
-  bool AddProfile(const Input& input);
+  /// False, with nothing changed, when the rows are damaged or name what no added segment has. To the right go profiles
+  /// that the others are compared with: only their sums by node are kept.
+  bool AddProfile(const Input& input, Side side = kLeft);
   /// `sample_type` '' is the last one. Throws Failure and changes nothing.
   void AddPprof(Span data, const std::string& sample_type);
 
@@ -55,9 +58,9 @@ class Merger {
   const SymbolColumns& symbols() const { return symbols_.columns(); }
   /// By id: where their rows are in `symbols`.
   const std::unordered_map<std::string, Remap>& segments() const { return segments_; }
-  Sum sum() const { return sum_; }
+  Sum sum(Side side = kLeft) const { return sums_[side]; }
   /// By node; may be shorter than there are nodes.
-  const std::vector<Sum>& node_sums() const { return node_sums_; }
+  const std::vector<Sum>& node_sums(Side side = kLeft) const { return node_sums_[side]; }
   /// By label set; may be shorter than there are label sets.
   const std::vector<Sum>& label_set_sums() const { return label_set_sums_; }
   bool keep_labels() const { return keep_labels_; }
@@ -71,7 +74,9 @@ class Merger {
   size_t bytes() const;
 
  private:
-  void Add(Cell cell, int64_t value);
+  void Add(Cell cell, int64_t value, Side side);
+  /// What a node weighs on both sides together.
+  std::vector<Sum> NodeWeights() const;
   bool Matches(uint32_t label_set);
   /// Sum of a row of cells_, which is made when there is none.
   Sum& CellSum(Cell cell);
@@ -85,9 +90,10 @@ class Merger {
   std::unordered_map<std::string, Remap> segments_;
   size_t segment_bytes_ = 0;
 
-  Sum sum_ = 0;
-  std::vector<Sum> node_sums_, label_set_sums_;
-  std::vector<bool> node_seen_;
+  std::array<Sum, 2> sums_{};
+  std::array<std::vector<Sum>, 2> node_sums_;
+  std::vector<Sum> label_set_sums_;
+  std::vector<bool> node_seen_;  // on either side
   std::vector<Cell> cells_;
   std::vector<Sum> cell_sums_;
   IndexTable cell_table_;

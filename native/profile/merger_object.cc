@@ -40,6 +40,25 @@ Napi::Object ToFlame(Napi::Env env, FlameColumns&& flame, Sum sum) {
   return object;
 }
 
+Napi::Object ToDiff(Napi::Env env, DiffColumns&& diff, Sum left, Sum right) {
+  auto object = Napi::Object::New(env);
+  object.Set("functions", ToFunctions(env, diff.left.functions));
+  object.Set("depth", ToColumn(env, std::move(diff.left.depth)));
+  object.Set("function", ToColumn(env, std::move(diff.left.function)));
+  object.Set("omittedNodes", diff.left.omitted_nodes);
+  const auto side = [&](FlameColumns& flame, Sum sum) {
+    auto values = Napi::Object::New(env);
+    values.Set("sum", ToBigInt(env, sum));
+    values.Set("start", ToColumn(env, std::move(flame.start)));
+    values.Set("total", ToColumn(env, std::move(flame.total)));
+    values.Set("self", ToColumn(env, std::move(flame.self)));
+    return values;
+  };
+  object.Set("left", side(diff.left, left));
+  object.Set("right", side(diff.right, right));
+  return object;
+}
+
 Napi::Object ToTop(Napi::Env env, TopColumns&& top, Sum sum) {
   auto object = Napi::Object::New(env);
   object.Set("sum", ToBigInt(env, sum));
@@ -130,6 +149,7 @@ class MergerObject : public Napi::ObjectWrap<MergerObject> {
                                        Method<MergerObject, &MergerObject::Unnamed>("unnamed"),
                                        Method<MergerObject, &MergerObject::Name>("name"),
                                        Method<MergerObject, &MergerObject::Flamegraph>("flamegraph"),
+                                       Method<MergerObject, &MergerObject::Diff>("diff"),
                                        Method<MergerObject, &MergerObject::TopFunctions>("top"),
                                        Method<MergerObject, &MergerObject::SumByLabel>("sumBy"),
                                        Method<MergerObject, &MergerObject::RollUpRows>("rollUp"),
@@ -189,10 +209,15 @@ class MergerObject : public Napi::ObjectWrap<MergerObject> {
   Napi::Value AddProfiles(const Napi::CallbackInfo& info) {
     return Promised(info.Env(), [&] {
       auto inputs = std::make_shared<std::vector<Merger::Input>>(FromInputs(info[0]));
-      return Run(info, [this, inputs]() -> Finish {
+      const Napi::Value given = OptionalObject(info.Env(), info[1]).Get("side");
+      const std::string name = given.IsUndefined() ? "left" : AsString(given, "side");
+      if (name != "left" && name != "right")
+        throw Napi::TypeError::New(info.Env(), "side is neither left nor right");
+      const auto side = name == "left" ? Merger::kLeft : Merger::kRight;
+      return Run(info, [this, inputs, side]() -> Finish {
         std::vector<double> damaged;
         for (size_t i = 0; i < inputs->size(); i++)
-          if (!merger_->AddProfile((*inputs)[i])) damaged.push_back(static_cast<double>(i));
+          if (!merger_->AddProfile((*inputs)[i], side)) damaged.push_back(static_cast<double>(i));
         return [damaged](Napi::Env env) {
           auto positions = Napi::Array::New(env, damaged.size());
           for (uint32_t i = 0; i < damaged.size(); i++) positions.Set(i, damaged[i]);
@@ -257,6 +282,21 @@ class MergerObject : public Napi::ObjectWrap<MergerObject> {
         auto flame = std::make_shared<FlameColumns>(Layout(tree, frames, std::max<size_t>(2, max_nodes)));
         const Sum sum = merger_->sum();
         return [flame, sum](Napi::Env env) { return ToFlame(env, std::move(*flame), sum); };
+      });
+    });
+  }
+
+  Napi::Value Diff(const Napi::CallbackInfo& info) {
+    return Promised(info.Env(), [&] {
+      const Napi::Object options = OptionalObject(info.Env(), info[0]);
+      const size_t max_nodes = OptionalCount(options, "maxNodes", UINT32_MAX, 1, UINT32_MAX);
+      return Run(info, [this, max_nodes]() -> Finish {
+        const Frames frames(merger_->symbols());
+        const Tree tree = BuildTree(merger_->symbols(), frames, merger_->node_sums(),
+                                    &merger_->node_sums(Merger::kRight));
+        auto diff = std::make_shared<DiffColumns>(LayoutDiff(tree, frames, std::max<size_t>(2, max_nodes)));
+        const Sum left = merger_->sum(), right = merger_->sum(Merger::kRight);
+        return [diff, left, right](Napi::Env env) { return ToDiff(env, std::move(*diff), left, right); };
       });
     });
   }

@@ -12,13 +12,20 @@ namespace {
 
 constexpr uint32_t kRoot = 0;
 
+/// Calls `each` with the values of both sides; of one that is not asked for there are none.
+template <typename Each>
+void BothSides(Tree& tree, Each each) {
+  each(tree.left);
+  if (!tree.right.self.empty()) each(tree.right);
+}
+
 /// Stacks that differ in addresses only are one path, and may cancel out: without a value on or above it, a
 /// node goes.
 void DropEmpty(Tree& tree) {
   std::vector<bool> kept(tree.size());
   kept[kRoot] = true;
   for (size_t i = tree.size(); i-- > 1;) {
-    if (tree.self[i] != 0) kept[i] = true;
+    if (tree.left.self[i] != 0 || (!tree.right.self.empty() && tree.right.self[i] != 0)) kept[i] = true;
     if (kept[i]) kept[tree.parent[i]] = true;
   }
   std::vector<uint32_t> now(tree.size());
@@ -32,19 +39,23 @@ void DropEmpty(Tree& tree) {
     tree.parent[size] = now[tree.parent[i]];
     tree.frame[size] = tree.frame[i];
     tree.child_count[size] = tree.child_count[i];
-    tree.self[size] = tree.self[i];
+    BothSides(tree, [&](auto& side) { side.self[size] = side.self[i]; });
     size++;
   }
   for (auto* column : {&tree.parent, &tree.frame, &tree.child_count}) column->resize(size);
-  tree.self.resize(size);
+  BothSides(tree, [&](auto& side) { side.self.resize(size); });
 }
 
-/// Nodes in the order in which stacks need them: parents before children, otherwise any.
-Tree Grow(const SymbolColumns& symbols, const Frames& frames, const std::vector<Sum>& sums) {
+/// Nodes in the order in which stacks need them: parents before children, otherwise any. `right` may be null.
+Tree Grow(const SymbolColumns& symbols, const Frames& frames, const std::vector<Sum>& left,
+          const std::vector<Sum>* right) {
+  const size_t count = std::max(left.size(), right == nullptr ? 0 : right->size());
+  const auto of = [](const std::vector<Sum>& sums, size_t i) { return i < sums.size() ? sums[i] : Sum{0}; };
+  const auto right_of = [&](size_t i) { return right == nullptr ? Sum{0} : of(*right, i); };
   // Symbols hold more stacks than one query selects: only paths to those with a value are taken.
-  std::vector<bool> used(sums.size());
-  for (size_t i = sums.size(); i-- > 1;) {
-    if (sums[i] != 0) used[i] = true;
+  std::vector<bool> used(count);
+  for (size_t i = count; i-- > 1;) {
+    if (of(left, i) != 0 || right_of(i) != 0) used[i] = true;
     if (used[i]) used[symbols.nodes[i].parent] = true;
   }
   Tree tree;
@@ -52,7 +63,8 @@ Tree Grow(const SymbolColumns& symbols, const Frames& frames, const std::vector<
     tree.parent.push_back(parent);
     tree.frame.push_back(frame);
     tree.child_count.push_back(0);
-    tree.self.push_back(0);
+    tree.left.self.push_back(0);
+    if (right != nullptr) tree.right.self.push_back(0);
     return static_cast<uint32_t>(tree.parent.size() - 1);
   };
   add(kRoot, 0);
@@ -68,18 +80,23 @@ Tree Grow(const SymbolColumns& symbols, const Frames& frames, const std::vector<
     }
     return node;
   };
-  std::vector<uint32_t> place(sums.size());
-  if (!sums.empty()) tree.self[kRoot] = sums[0];
-  for (size_t i = 1; i < sums.size(); i++) {
-    if (!used[i]) continue;
-    uint32_t node = place[symbols.nodes[i].parent];
-    for (const uint32_t frame : frames.Of(symbols.nodes[i].location)) node = child(node, frame);
+  std::vector<uint32_t> place(count);
+  for (size_t i = 0; i < count; i++) {
+    if (i != 0 && !used[i]) continue;
+    uint32_t node = kRoot;
+    if (i != 0) {
+      node = place[symbols.nodes[i].parent];
+      for (const uint32_t frame : frames.Of(symbols.nodes[i].location)) node = child(node, frame);
+    }
     place[i] = node;
-    tree.self[node] += sums[i];
+    tree.left.self[node] += of(left, i);
+    if (right != nullptr) tree.right.self[node] += right_of(i);
   }
   DropEmpty(tree);
-  tree.total = tree.self;
-  for (size_t i = tree.size(); i-- > 1;) tree.total[tree.parent[i]] += tree.total[i];
+  BothSides(tree, [&](auto& side) {
+    side.total = side.self;
+    for (size_t i = tree.size(); i-- > 1;) side.total[tree.parent[i]] += side.total[i];
+  });
   return tree;
 }
 
@@ -112,17 +129,14 @@ std::vector<uint32_t> Preorder(const Tree& tree, const Frames& frames) {
 
 Sum Absolute(Sum value) { return value < 0 ? -value : value; }
 
-/// Which nodes to show: those with the greatest totals, as long as they and the 'other' nodes that are needed
-/// beside them fit. Values may be negative, so what a node weighs is the most that is below it: a parent is
-/// never lighter than its children, and with ties in preorder it always comes first.
-std::vector<bool> Choose(const Tree& tree, size_t max_nodes) {
+/// Which nodes to show: those that weigh most, as long as they and the 'other' nodes that are needed beside them
+/// fit. Values may be negative, so a node weighs the most that is below it: a parent is never lighter than its
+/// children, and with ties in preorder it always comes first. `weight` starts as that of each node by itself.
+template <typename Weight>
+std::vector<bool> Choose(const Tree& tree, size_t max_nodes, std::vector<Weight> weight) {
   const size_t size = tree.size();
   if (size <= max_nodes) return std::vector<bool>(size, true);
-  std::vector<Sum> weight(size);
-  for (size_t i = size; i-- > 0;) {
-    weight[i] = std::max(weight[i], Absolute(tree.total[i]));
-    if (i > 0) weight[tree.parent[i]] = std::max(weight[tree.parent[i]], weight[i]);
-  }
+  for (size_t i = size; i-- > 1;) weight[tree.parent[i]] = std::max(weight[tree.parent[i]], weight[i]);
   std::vector<uint32_t> order(size);
   std::iota(order.begin(), order.end(), 0);
   const auto heavier = [&](uint32_t a, uint32_t b) {
@@ -175,73 +189,126 @@ class FunctionRows {
 
 }  // namespace
 
-Tree BuildTree(const SymbolColumns& symbols, const Frames& frames, const std::vector<Sum>& sums) {
-  const Tree grown = Grow(symbols, frames, sums);
+Tree BuildTree(const SymbolColumns& symbols, const Frames& frames, const std::vector<Sum>& left,
+               const std::vector<Sum>* right) {
+  const Tree grown = Grow(symbols, frames, left, right);
   const std::vector<uint32_t> order = Preorder(grown, frames);
   std::vector<uint32_t> place(order.size());
   for (uint32_t i = 0; i < order.size(); i++) place[order[i]] = i;
   Tree tree;
+  const auto copy = [](const Tree::Values& from, Tree::Values& to, uint32_t node) {
+    if (from.self.empty()) return;
+    to.self.push_back(from.self[node]);
+    to.total.push_back(from.total[node]);
+  };
   for (const uint32_t node : order) {
     tree.parent.push_back(place[grown.parent[node]]);
     tree.frame.push_back(grown.frame[node]);
     tree.child_count.push_back(grown.child_count[node]);
-    tree.self.push_back(grown.self[node]);
-    tree.total.push_back(grown.total[node]);
+    copy(grown.left, tree.left, node);
+    copy(grown.right, tree.right, node);
   }
   return tree;
 }
 
-FlameColumns Layout(const Tree& tree, const Frames& frames, size_t max_nodes) {
-  const std::vector<bool> kept = Choose(tree, max_nodes);
-  // What the children that are left out add up to, by parent.
-  std::vector<Sum> folded(tree.size());
-  std::vector<bool> has_folded(tree.size());
-  FlameColumns flame;
-  for (size_t i = 1; i < tree.size(); i++) {
-    if (kept[i]) continue;
-    flame.omitted_nodes++;
-    if (!kept[tree.parent[i]]) continue;
-    has_folded[tree.parent[i]] = true;
-    folded[tree.parent[i]] += tree.total[i];
+namespace {
+
+/// Rows of a flame graph: `put(function, depth, values)` for each, where values has one entry for each side.
+class Layouter {
+ public:
+  Layouter(const Tree& tree, const Frames& frames, const std::vector<bool>& kept)
+      : tree_(tree), frames_(frames), kept_(kept) {}
+
+  /// `flames` has one for each side; functions and depths go to the first one.
+  void Run(std::vector<FlameColumns*> flames) {
+    const std::vector<const Tree::Values*> sides{&tree_.left, &tree_.right};
+    const size_t size = tree_.size(), count = flames.size();
+    // What the children that are left out add up to, by parent.
+    std::vector<std::vector<Sum>> folded(count, std::vector<Sum>(size));
+    std::vector<bool> has_folded(size);
+    for (size_t i = 1; i < size; i++) {
+      if (kept_[i]) continue;
+      flames[0]->omitted_nodes++;
+      const uint32_t parent = tree_.parent[i];
+      if (!kept_[parent]) continue;
+      has_folded[parent] = true;
+      for (size_t side = 0; side < count; side++) folded[side][parent] += sides[side]->total[i];
+    }
+
+    FunctionRows functions(frames_, flames[0]->functions);
+    const uint32_t root_function = functions.Add("total");
+    uint32_t other_function = UINT32_MAX;
+    const auto put = [&](uint32_t function, uint16_t depth) {
+      flames[0]->function.push_back(function);
+      flames[0]->depth.push_back(depth);
+    };
+    const auto put_values = [&](size_t side, Sum start, Sum total, Sum self) {
+      flames[side]->start.push_back(static_cast<double>(start));
+      flames[side]->total.push_back(static_cast<double>(total));
+      flames[side]->self.push_back(static_cast<double>(self));
+    };
+    // By node: its depth, and where its next child starts.
+    std::vector<uint16_t> depth(size);
+    std::vector<std::vector<Sum>> next(count, std::vector<Sum>(size));
+    // The path to the current node. What is left out of a node comes last among its children.
+    std::vector<uint32_t> path;
+    const auto leave = [&] {
+      const uint32_t node = path.back();
+      path.pop_back();
+      if (!has_folded[node]) return;
+      if (other_function == UINT32_MAX) other_function = functions.Add("other");
+      put(other_function, static_cast<uint16_t>(depth[node] + 1));
+      for (size_t side = 0; side < count; side++)
+        put_values(side, next[side][node], folded[side][node], folded[side][node]);
+    };
+    for (uint32_t i = 0; i < size; i++) {
+      if (!kept_[i]) continue;
+      if (i != kRoot) {
+        const uint32_t parent = tree_.parent[i];
+        while (path.back() != parent) leave();
+        depth[i] = static_cast<uint16_t>(depth[parent] + 1);
+        for (size_t side = 0; side < count; side++) {
+          next[side][i] = next[side][parent];
+          next[side][parent] += sides[side]->total[i];
+        }
+      }
+      put(i == kRoot ? root_function : functions.Of(tree_.frame[i]), depth[i]);
+      for (size_t side = 0; side < count; side++)
+        put_values(side, next[side][i], sides[side]->total[i], sides[side]->self[i]);
+      path.push_back(i);
+    }
+    while (!path.empty()) leave();
   }
 
-  FunctionRows functions(frames, flame.functions);
-  const uint32_t root_function = functions.Add("total");
-  uint32_t other_function = UINT32_MAX;
-  const auto put = [&](uint32_t function, uint16_t depth, Sum start, Sum total, Sum self) {
-    flame.function.push_back(function);
-    flame.depth.push_back(depth);
-    flame.start.push_back(static_cast<double>(start));
-    flame.total.push_back(static_cast<double>(total));
-    flame.self.push_back(static_cast<double>(self));
-  };
-  // By node: its depth, and where its next child starts.
-  std::vector<uint16_t> depth(tree.size());
-  std::vector<Sum> next(tree.size());
-  // The path to the current node. What is left out of a node comes last among its children.
-  std::vector<uint32_t> path;
-  const auto leave = [&] {
-    const uint32_t node = path.back();
-    path.pop_back();
-    if (!has_folded[node]) return;
-    if (other_function == UINT32_MAX) other_function = functions.Add("other");
-    put(other_function, static_cast<uint16_t>(depth[node] + 1), next[node], folded[node], folded[node]);
-  };
-  for (uint32_t i = 0; i < tree.size(); i++) {
-    if (!kept[i]) continue;
-    if (i != kRoot) {
-      const uint32_t parent = tree.parent[i];
-      while (path.back() != parent) leave();
-      depth[i] = static_cast<uint16_t>(depth[parent] + 1);
-      next[i] = next[parent];
-      next[parent] += tree.total[i];
-    }
-    put(i == kRoot ? root_function : functions.Of(tree.frame[i]), depth[i], next[i], tree.total[i],
-        tree.self[i]);
-    path.push_back(i);
-  }
-  while (!path.empty()) leave();
+ private:
+  const Tree& tree_;
+  const Frames& frames_;
+  const std::vector<bool>& kept_;
+};
+
+}  // namespace
+
+FlameColumns Layout(const Tree& tree, const Frames& frames, size_t max_nodes) {
+  std::vector<Sum> weight;
+  for (const Sum total : tree.left.total) weight.push_back(Absolute(total));
+  const std::vector<bool> kept = Choose(tree, max_nodes, std::move(weight));
+  FlameColumns flame;
+  Layouter(tree, frames, kept).Run({&flame});
   return flame;
+}
+
+DiffColumns LayoutDiff(const Tree& tree, const Frames& frames, size_t max_nodes) {
+  // Sides may differ in size: what counts is a node's part of its own.
+  const auto share = [](const Tree::Values& side, size_t node) {
+    const auto whole = static_cast<double>(Absolute(side.total[kRoot]));
+    return whole == 0 ? 0 : static_cast<double>(Absolute(side.total[node])) / whole;
+  };
+  std::vector<double> weight;
+  for (size_t i = 0; i < tree.size(); i++) weight.push_back(std::max(share(tree.left, i), share(tree.right, i)));
+  const std::vector<bool> kept = Choose(tree, max_nodes, std::move(weight));
+  DiffColumns diff;
+  Layouter(tree, frames, kept).Run({&diff.left, &diff.right});
+  return diff;
 }
 
 TopColumns Top(const Tree& tree, const Frames& frames) {
@@ -257,8 +324,8 @@ TopColumns Top(const Tree& tree, const Frames& frames) {
     }
     const uint32_t frame = tree.frame[i];
     seen[frame] = true;
-    self[frame] += tree.self[i];
-    if (on_path[frame]++ == 0) total[frame] += tree.total[i];
+    self[frame] += tree.left.self[i];
+    if (on_path[frame]++ == 0) total[frame] += tree.left.total[i];
     path.push_back(i);
   }
   std::vector<uint32_t> order;

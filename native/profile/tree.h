@@ -16,14 +16,20 @@ struct Tree {
   std::vector<uint32_t> parent;
   std::vector<uint32_t> frame;
   std::vector<uint32_t> child_count;
-  std::vector<Sum> self;
-  std::vector<Sum> total;
+  struct Values {
+    std::vector<Sum> self;
+    std::vector<Sum> total;
+  };
+  /// `right` is empty unless two are compared.
+  Values left, right;
 
   size_t size() const { return parent.size(); }
 };
 
-/// Of the stacks with a sum other than 0. `sums` is by node of `symbols`, and may be shorter.
-Tree BuildTree(const SymbolColumns& symbols, const Frames& frames, const std::vector<Sum>& sums);
+/// Of the stacks with a sum other than 0. Sums are by node of `symbols`, and may be shorter. With `right`, of those that
+/// have one on either side.
+Tree BuildTree(const SymbolColumns& symbols, const Frames& frames, const std::vector<Sum>& left,
+               const std::vector<Sum>* right = nullptr);
 
 /// FlameColumns and TopColumns of index.d.ts.
 struct FunctionColumns {
@@ -40,6 +46,13 @@ struct TopColumns {
   FunctionColumns functions;
   std::vector<double> self, total;
 };
+
+/// Two flame graphs with the same rows; functions, depths and what is omitted are those of `left`.
+struct DiffColumns {
+  FlameColumns left, right;
+};
+/// As Layout; the nodes are those with the greatest part of either side. `tree` has both.
+DiffColumns LayoutDiff(const Tree& tree, const Frames& frames, size_t max_nodes);
 
 /// At most `max_nodes` rows (at least 2): the nodes with the greatest totals, and one 'other' beside them for
 /// each node that has children left out.

@@ -5,6 +5,8 @@ import Fastify, { type FastifyInstance } from 'fastify';
 import { jsonSchemaTransform, validatorCompiler } from 'fastify-type-provider-zod';
 import { StackwellError } from '../errors.js';
 import { debuginfoRoutes } from './api/debuginfo.js';
+import { deletionRoutes } from './api/deletion.js';
+import { diffRoutes } from './api/diff.js';
 import { discoveryRoutes } from './api/discovery.js';
 import { flamegraphRoutes } from './api/flamegraph.js';
 import { ingestRoutes } from './api/ingest.js';
@@ -74,10 +76,12 @@ export async function buildApp(context: Context, { remote }: { remote: boolean }
     pushRoutes,
     discoveryRoutes,
     flamegraphRoutes,
+    diffRoutes,
     topRoutes,
     timelineRoutes,
     pprofRoutes,
     debuginfoRoutes,
+    deletionRoutes,
     operationsRoutes,
   ];
   for (const noun of nouns)

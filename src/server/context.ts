@@ -5,6 +5,7 @@ import type { Store } from '../store/store.js';
 import type { DebugInfo } from './debuginfo/debug-info.js';
 import type { InFlight } from './ingest/in-flight.js';
 import type { Ingest } from './ingest/ingest.js';
+import type { Writers } from './ingest/writers.js';
 import type { Metrics } from './metrics.js';
 import type { Discovery } from './query/discovery.js';
 import type { Query } from './query/query.js';
@@ -14,6 +15,7 @@ export interface Context {
   store: Store;
   inFlight: InFlight;
   ingest: Ingest;
+  writers: Writers;
   query: Query;
   discovery: Discovery;
   debugInfo: DebugInfo;

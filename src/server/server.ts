@@ -97,7 +97,7 @@ async function listen(
   const query = new Query(store, config, metrics, late);
   const rollups = new RollupWorker(store, metrics, log, { holder: randomUUID(), maxAge: ages[0]! });
   const discovery = new Discovery(store, ages);
-  const context = { config, store, inFlight, ingest, query, discovery, debugInfo, metrics, log };
+  const context = { config, store, inFlight, writers, ingest, query, discovery, debugInfo, metrics, log };
   const app = await buildApp(context, { remote });
   try {
     await app.listen({ host, port });

@@ -89,6 +89,9 @@ describe('/openapi.json', () => {
       expect((await check(path, path, { query: '{' })).code).toBe('SW_QUERY_INVALID');
     }
     await check('/api/v1/top', '/api/v1/top', { group_by: 'host' });
+    await check('/api/v1/diff', '/api/v1/diff');
+    await check('/api/v1/diff', '/api/v1/diff', { left_query: '{service_name="none"}' });
+    expect((await check('/api/v1/diff', '/api/v1/diff', { right_query: '{' })).code).toBe('SW_QUERY_INVALID');
     await check('/api/v1/labels/{name}/values', '/api/v1/labels/pid/values');
     await check('/healthz', '/healthz');
     await check('/readyz', '/readyz');

@@ -98,6 +98,43 @@ describe('questions', () => {
   const sum = async (query: string, more: Record<string, string> = {}): Promise<number> =>
     (await running.json('/api/v1/flamegraph', { query, ...more })).sum;
 
+  it('compares two selections, each in its own numbers', async () => {
+    const parameters = {
+      left_query: '{deploy="v1"}',
+      right_query: '{deploy="v2"}',
+      query: '{service_name="db"}',
+    };
+    const diff = await running.json('/api/v1/diff', parameters);
+    const { functions, depth, function: rows } = diff;
+    const of = (side: { total: number[]; self: number[] }) =>
+      paths({ functions, depth, function: rows, start: [], ...side });
+    expect(of(diff.left)).toMatchObject({
+      total: [7, 0],
+      'total;main;handle': [7, 4],
+      'total;main;handle;parse': [3, 3],
+      'total;main;handle;render': [0, 0],
+    });
+    expect(of(diff.right)).toMatchObject({ total: [8, 0], 'total;main;handle;render': [8, 8] });
+    expect([diff.left.sum, diff.right.sum, diff.left.profiles, diff.right.profiles]).toEqual([7, 8, 1, 1]);
+    expect([diff.left.stats.samples, diff.right.stats.samples]).toEqual([7, 8]);
+    // Without one of its own, a side has what both have.
+    const same = await running.json('/api/v1/diff', {
+      query: '{service_name="db"}',
+      right_query: '{host="h2"}',
+    });
+    expect([same.left.sum, same.right.sum]).toEqual([48, 32]);
+    const windows = await running.json('/api/v1/diff', {
+      query: '{service_name="api"}',
+      left_from: String(FIRST),
+      left_until: String(SECOND),
+      right_from: String(SECOND),
+      right_until: String(NOW),
+    });
+    expect([windows.left.sum, windows.right.sum]).toEqual([7, 8]);
+    const unlike = await running.get('/api/v1/diff', { left_query: '{pid="1"}', right_query: '{pid="2"}' });
+    expect(await failure(unlike)).toEqual({ status: 400, code: 'SW_QUERY_INVALID' });
+  });
+
   it('answers with a flame graph in columns', async () => {
     const flame = await running.json('/api/v1/flamegraph', { query: '{service_name="api"}' });
     expect(flame).toMatchObject({

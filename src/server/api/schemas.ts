@@ -51,6 +51,28 @@ const merged = {
   limited: z.boolean().describe('a limit cut something; warnings say what'),
 };
 
+const diffSide = z.object({
+  ...range,
+  profiles: z.int().describe('profiles merged'),
+  limited: z.boolean(),
+  stats,
+  sum: z.int(),
+  start: numbers,
+  total: numbers,
+  self: numbers,
+});
+
+export const DiffAnswer = z.object({
+  type: z.string(),
+  unit: z.string(),
+  functions,
+  depth: numbers,
+  function: numbers.describe('row of functions'),
+  omittedNodes: z.int(),
+  left: diffSide,
+  right: diffSide,
+});
+
 export const TypesAnswer = z.object({
   ...range,
   types: z.array(

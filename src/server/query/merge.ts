@@ -28,16 +28,13 @@ export interface Sources {
   ages: Ages;
 }
 
-export interface Merged {
+/** What was read for a question. */
+export interface Reading {
   question: Question;
-  /** Everything. */
-  merger: Merger;
   /** As they came, also where rollups of them were read. */
   profiles: number;
   /** Profiles and rollups that were read. */
   read: number;
-  groups: Group[];
-  omittedGroups: number;
   stats: Stats;
   warnings: string[];
   limited: boolean;
@@ -45,6 +42,22 @@ export interface Merged {
   /** From the first start to the last end, Unix milliseconds; null without profiles. */
   covered: { start: number; end: number } | null;
 }
+
+export interface Merged extends Reading {
+  /** Everything. */
+  merger: Merger;
+  groups: Group[];
+  omittedGroups: number;
+}
+
+export interface Compared {
+  left: Reading;
+  right: Reading;
+  /** Both, on their sides. */
+  merger: Merger;
+}
+
+type Side = 'left' | 'right';
 
 /** One merger with what it has been given. */
 class Target {
@@ -60,35 +73,39 @@ class Target {
   }
 
   /** Ids of segments and number of profiles that are damaged. */
-  async add(records: ProfileRecord[], segments: Segments): Promise<{ segments: string[]; profiles: number }> {
+  async add(
+    records: ProfileRecord[],
+    segments: Segments,
+    side: Side,
+  ): Promise<{ segments: string[]; profiles: number }> {
     const bad = await segments.supply(this.merger, records, this.#known);
-    const { damaged } = await this.merger.addProfiles(records);
+    const { damaged } = await this.merger.addProfiles(records, { side });
     const lost = damaged.map(row => records[row]!);
     this.profiles += countProfiles(records) - countProfiles(lost);
     return { segments: bad, profiles: damaged.length };
   }
 }
 
-export async function merge(sources: Sources, question: Question, groupBy: string[] = []): Promise<Merged> {
-  const { pieces, warnings: kept } = await choosePieces(sources.store, question.selection, {
-    groupBy,
-    narrow: question.sampleLabels ?? false,
-    ages: sources.ages,
-  });
-  const whole = new Target(question);
-  const groups = new Map<string, { labels: Labels; target: Target }>();
-  const chosen = groupBy.length === 0 ? null : await largestGroups(sources.store, question, groupBy, pieces);
+/** Reads what a question is about into `whole`, batch after batch; `also` gets each batch, too. */
+async function read(
+  sources: Sources,
+  question: Question,
+  pieces: Piece[],
+  whole: Target,
+  side: Side,
+  also: (records: ProfileRecord[]) => Promise<void> = async () => {},
+): Promise<Reading> {
   const quality = new Quality();
   const damagedSegments = new Set<string>();
   let damagedProfiles = 0;
   let seen = 0;
   let limited = false;
   let period = 0n;
-  let covered: Merged['covered'] = null;
-
+  let covered: Reading['covered'] = null;
   const onDamaged = () => {
     damagedProfiles++;
   };
+  const before = whole.profiles;
   for await (const batch of selectPieces(sources.store, question.selection, pieces, onDamaged)) {
     const records = batch.slice(0, sources.maxProfiles - seen);
     limited = records.length < batch.length;
@@ -99,20 +116,13 @@ export async function merge(sources: Sources, question: Question, groupBy: strin
       covered ??= { start: record.start, end: record.start };
       covered.end = Math.max(covered.end, record.start + record.duration);
     }
-    const bad = await whole.add(records, sources.segments);
+    const bad = await whole.add(records, sources.segments, side);
     for (const id of bad.segments) damagedSegments.add(id);
     damagedProfiles += bad.profiles;
-    if (chosen !== null)
-      for (const [key, { labels, members }] of partition(records, groupBy)) {
-        if (!chosen.keys.has(key)) continue;
-        const group = groups.get(key) ?? { labels, target: new Target(question) };
-        groups.set(key, group);
-        await group.target.add(members, sources.segments);
-      }
+    await also(records);
     if (limited) break;
   }
-
-  const warnings = [...question.warnings, ...kept];
+  const warnings: string[] = [];
   if (limited)
     warnings.push(
       `only the first ${sources.maxProfiles} profiles and rollups of the range are merged (limits.queryProfiles); ask for a shorter range`,
@@ -124,21 +134,60 @@ export async function merge(sources: Sources, question: Question, groupBy: strin
   if (damagedProfiles > 0) warnings.push(`${damagedProfiles} profiles are damaged and left out`);
   return {
     question,
-    merger: whole.merger,
-    profiles: whole.profiles,
+    profiles: whole.profiles - before,
     read: seen,
-    groups: [...groups.values()].map(({ labels, target }) => ({
-      labels,
-      merger: target.merger,
-      profiles: target.profiles,
-    })),
-    omittedGroups: chosen?.omitted ?? 0,
     stats: quality.finish(),
     warnings,
     limited,
     period,
     covered,
   };
+}
+
+export async function merge(sources: Sources, question: Question, groupBy: string[] = []): Promise<Merged> {
+  const { pieces, warnings } = await choosePieces(sources.store, question.selection, {
+    groupBy,
+    narrow: question.sampleLabels ?? false,
+    ages: sources.ages,
+  });
+  const whole = new Target(question);
+  const groups = new Map<string, { labels: Labels; target: Target }>();
+  const chosen = groupBy.length === 0 ? null : await largestGroups(sources.store, question, groupBy, pieces);
+  const reading = await read(sources, question, pieces, whole, 'left', async records => {
+    if (chosen === null) return;
+    for (const [key, { labels, members }] of partition(records, groupBy)) {
+      if (!chosen.keys.has(key)) continue;
+      const group = groups.get(key) ?? { labels, target: new Target(question) };
+      groups.set(key, group);
+      await group.target.add(members, sources.segments, 'left');
+    }
+  });
+  return {
+    ...reading,
+    warnings: [...question.warnings, ...warnings, ...reading.warnings],
+    merger: whole.merger,
+    groups: [...groups.values()].map(({ labels, target }) => ({
+      labels,
+      merger: target.merger,
+      profiles: target.profiles,
+    })),
+    omittedGroups: chosen?.omitted ?? 0,
+  };
+}
+
+/** Two selections in one merger: what both have is read and decoded once. They share their sample matchers. */
+export async function mergeBoth(sources: Sources, left: Question, right: Question): Promise<Compared> {
+  const target = new Target(left);
+  const readSide = async (question: Question, side: Side): Promise<Reading> => {
+    const { pieces, warnings } = await choosePieces(sources.store, question.selection, {
+      ages: sources.ages,
+    });
+    const reading = await read(sources, question, pieces, target, side);
+    return { ...reading, warnings: [...question.warnings, ...warnings, ...reading.warnings] };
+  };
+  // One after the other: each is as much as may be in memory at a time.
+  const readings = { left: await readSide(left, 'left'), right: await readSide(right, 'right') };
+  return { ...readings, merger: target.merger };
 }
 
 function groupKey(labels: Labels, groupBy: string[]): string {

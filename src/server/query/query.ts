@@ -6,7 +6,7 @@ import type { LateNames } from '../debuginfo/late-names.js';
 import { Gate } from '../gate.js';
 import type { Metrics } from '../metrics.js';
 import { SingleFlight } from '../single-flight.js';
-import { type Merged, merge } from './merge.js';
+import { type Compared, type Merged, merge, mergeBoth } from './merge.js';
 import { nameLate } from './quality.js';
 import type { Question } from './question.js';
 import { Segments } from './segments.js';
@@ -49,6 +49,28 @@ export class Query {
         return merged;
       }),
     );
+  }
+
+  /** Both selections, for one diff; shared by all who ask for the same. */
+  compare<T>(
+    what: string,
+    left: Question,
+    right: Question,
+    render: (compared: Compared) => Promise<T>,
+  ): Promise<T> {
+    const key = JSON.stringify([what, left.selection, left.warnings, right.selection, right.warnings]);
+    return this.#answers.do(key, () =>
+      this.#gate.run(async () => {
+        const compared = await mergeBoth(this.#sources, left, right);
+        for (const { profiles, read } of [compared.left, compared.right]) {
+          this.metrics.queryProfiles.inc(profiles);
+          this.metrics.readProfiles.inc(read);
+        }
+        const named = await this.late?.name(compared.merger);
+        if (named) compared.left.warnings.push(...named.warnings);
+        return render(compared);
+      }),
+    ) as Promise<T>;
   }
 
   async #nameLate({ merger, groups, stats, warnings }: Merged): Promise<void> {

@@ -16,6 +16,9 @@ const GROUP_BYTES = 8 * 1024 * 1024;
 /** Who waits for an answer gives up at about this time; it is told before, and comes again. */
 const PATIENCE_MS = 10_000;
 
+/** Another server may delete a service: a segment that was there is looked up again after this. */
+const SURE_MS = 60_000;
+
 export interface Batch {
   segments: Segment[];
   profiles: ProfileRecord[];
@@ -32,8 +35,8 @@ export class Appender {
   #queue: Waiting[] = [];
   #running = 0;
   #idle: (() => void)[] = [];
-  /** Segments that are in the store. */
-  readonly #segments = new BoundedMap<string, true>(200_000);
+  /** Segments that are in the store, and when that was last known for sure. */
+  readonly #segments = new BoundedMap<string, number>(200_000);
   /** Buckets that are marked as stale, until rollups of them may begin. */
   readonly #stale = new BoundedMap<string, true>(50_000);
 
@@ -61,6 +64,11 @@ export class Appender {
   async drain(): Promise<void> {
     while (this.#running > 0 || this.#queue.length > 0)
       await new Promise<void>(resolve => this.#idle.push(resolve));
+  }
+
+  #isThere(id: string): boolean {
+    const known = this.#segments.get(id);
+    return known !== undefined && performance.now() - known < SURE_MS;
   }
 
   #next(): void {
@@ -95,8 +103,7 @@ export class Appender {
     for (const { batch } of group) {
       const brought = new Set(batch.segments.map(({ id }) => id));
       for (const { segments } of batch.profiles)
-        for (const id of segments)
-          if (!brought.has(id) && this.#segments.get(id) === undefined) unsure.add(id);
+        for (const id of segments) if (!brought.has(id) && !this.#isThere(id)) unsure.add(id);
     }
     if (unsure.size === 0) return group;
     const missing = new Set<string>();
@@ -108,7 +115,7 @@ export class Appender {
     if (docs.length > 0) {
       const found = await this.cluster.run(client => client.mget({ docs }), PATIENCE_MS);
       for (const doc of found.docs) {
-        if ('found' in doc && doc.found) this.#segments.set(doc._id, true);
+        if ('found' in doc && doc.found) this.#segments.set(doc._id, performance.now());
         else missing.add(doc._id);
       }
     }
@@ -138,7 +145,7 @@ export class Appender {
     const marked: string[] = [];
     for (const one of group) {
       for (const segment of one.batch.segments) {
-        if (this.#segments.get(segment.id) !== undefined) continue;
+        if (this.#isThere(segment.id)) continue;
         add(segment.id, one, () => ({
           index: this.indices.segments(segment.day),
           id: segment.id,
@@ -154,9 +161,11 @@ export class Appender {
     if (items.length === 0) return new Set();
     const results = await bulk(this.cluster, items, PATIENCE_MS);
     const failed = reject(results, owners);
-    for (const [key, row] of rows)
-      if (typeof results[row] === 'string')
-        (key.startsWith('stale ') ? this.#stale : this.#segments).set(key, true);
+    for (const [key, row] of rows) {
+      if (typeof results[row] === 'object') continue;
+      if (key.startsWith('stale ')) this.#stale.set(key, true);
+      else this.#segments.set(key, performance.now());
+    }
     return failed;
   }
 
