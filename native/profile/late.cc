@@ -161,7 +161,8 @@ WeightsByReason Merger::Name(const LateNames& names) {
       depth[node] = depth[below] + FramesOf(symbols(), to);
       return node;
     };
-    if (use.as_caller) caller[i] = place(as_caller, use.below, use.total - (use.as_leaf ? node_weights[i] : 0));
+    if (use.as_caller)
+      caller[i] = place(as_caller, use.below, use.total - (use.as_leaf ? node_weights[i] : 0));
     if (use.as_leaf) leaf[i] = place(as_leaf, 0, node_weights[i]);
   }
   Move(leaf);

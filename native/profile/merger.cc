@@ -125,7 +125,8 @@ bool Merger::Matches(uint32_t label_set) {
 
 size_t Merger::bytes() const {
   return symbols_.bytes() + segment_bytes_ +
-         (node_sums_[kLeft].capacity() + node_sums_[kRight].capacity() + label_set_sums_.capacity()) * sizeof(Sum) +
+         (node_sums_[kLeft].capacity() + node_sums_[kRight].capacity() + label_set_sums_.capacity()) *
+             sizeof(Sum) +
          cells_.capacity() * (sizeof(Cell) + sizeof(Sum)) + cell_table_.bytes() +
          scratch_.capacity() * (sizeof(Row) + sizeof(Cell));
 }

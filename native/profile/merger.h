@@ -44,8 +44,8 @@ class Merger {
 
   /// Nothing when it is there. Throws Damaged and changes nothing.
   void AddSegment(const std::string& id, Span bytes);
-  /// False, with nothing changed, when the rows are damaged or name what no added segment has. To the right go profiles
-  /// that the others are compared with: only their sums by node are kept.
+  /// False, with nothing changed, when the rows are damaged or name what no added segment has. To the right
+  /// go profiles that the others are compared with: only their sums by node are kept.
   bool AddProfile(const Input& input, Side side = kLeft);
   /// `sample_type` '' is the last one. Throws Failure and changes nothing.
   void AddPprof(Span data, const std::string& sample_type);

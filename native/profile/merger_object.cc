@@ -292,8 +292,8 @@ class MergerObject : public Napi::ObjectWrap<MergerObject> {
       const size_t max_nodes = OptionalCount(options, "maxNodes", UINT32_MAX, 1, UINT32_MAX);
       return Run(info, [this, max_nodes]() -> Finish {
         const Frames frames(merger_->symbols());
-        const Tree tree = BuildTree(merger_->symbols(), frames, merger_->node_sums(),
-                                    &merger_->node_sums(Merger::kRight));
+        const Tree tree =
+            BuildTree(merger_->symbols(), frames, merger_->node_sums(), &merger_->node_sums(Merger::kRight));
         auto diff = std::make_shared<DiffColumns>(LayoutDiff(tree, frames, std::max<size_t>(2, max_nodes)));
         const Sum left = merger_->sum(), right = merger_->sum(Merger::kRight);
         return [diff, left, right](Napi::Env env) { return ToDiff(env, std::move(*diff), left, right); };

@@ -129,9 +129,10 @@ std::vector<uint32_t> Preorder(const Tree& tree, const Frames& frames) {
 
 Sum Absolute(Sum value) { return value < 0 ? -value : value; }
 
-/// Which nodes to show: those that weigh most, as long as they and the 'other' nodes that are needed beside them
-/// fit. Values may be negative, so a node weighs the most that is below it: a parent is never lighter than its
-/// children, and with ties in preorder it always comes first. `weight` starts as that of each node by itself.
+/// Which nodes to show: those that weigh most, as long as they and the 'other' nodes that are needed beside
+/// them fit. Values may be negative, so a node weighs the most that is below it: a parent is never lighter
+/// than its children, and with ties in preorder it always comes first. `weight` starts as that of each node
+/// by itself.
 template <typename Weight>
 std::vector<bool> Choose(const Tree& tree, size_t max_nodes, std::vector<Weight> weight) {
   const size_t size = tree.size();
@@ -304,7 +305,8 @@ DiffColumns LayoutDiff(const Tree& tree, const Frames& frames, size_t max_nodes)
     return whole == 0 ? 0 : static_cast<double>(Absolute(side.total[node])) / whole;
   };
   std::vector<double> weight;
-  for (size_t i = 0; i < tree.size(); i++) weight.push_back(std::max(share(tree.left, i), share(tree.right, i)));
+  for (size_t i = 0; i < tree.size(); i++)
+    weight.push_back(std::max(share(tree.left, i), share(tree.right, i)));
   const std::vector<bool> kept = Choose(tree, max_nodes, std::move(weight));
   DiffColumns diff;
   Layouter(tree, frames, kept).Run({&diff.left, &diff.right});

@@ -26,8 +26,8 @@ struct Tree {
   size_t size() const { return parent.size(); }
 };
 
-/// Of the stacks with a sum other than 0. Sums are by node of `symbols`, and may be shorter. With `right`, of those that
-/// have one on either side.
+/// Of the stacks with a sum other than 0. Sums are by node of `symbols`, and may be shorter. With `right`, of
+/// those that have one on either side.
 Tree BuildTree(const SymbolColumns& symbols, const Frames& frames, const std::vector<Sum>& left,
                const std::vector<Sum>* right = nullptr);
 
