@@ -144,7 +144,7 @@ export interface Rollups {
   begin(bucket: Bucket): Promise<Ticket>;
   /**
    * Stores rollups in place of those that there were, and the bucket is not stale any more. False when a profile came
-   * since `begin`: it stays stale.
+   * since `begin`: it stays stale. @throws SW_SEGMENT_UNKNOWN when they name a segment that is nowhere
    */
   finish(ticket: Ticket, rollups: { segments: Segment[]; profiles: ProfileRecord[] }): Promise<boolean>;
   /** Forgets stale buckets that start before this: what they would be made of is past its retention. */

@@ -175,6 +175,14 @@ export class Cluster {
     if (timed_out) throw new Error('the cluster is not complete');
   }
 
+  /** Until every copy is where it should be: only then can another node go without loss. */
+  async green(seconds = 90): Promise<void> {
+    const node = this.nodes.find(one => one.alive)!;
+    const answer = await fetch(`${node.url}/_cluster/health?wait_for_status=green&timeout=${seconds}s`);
+    const health = (await answer.json()) as { timed_out: boolean; status: string };
+    if (health.timed_out) throw new Error(`the cluster is ${health.status}`);
+  }
+
   async stop(): Promise<void> {
     await Promise.all(this.nodes.map(node => node.stop('SIGKILL')));
     rmSync(this.folder, { recursive: true, force: true });

@@ -7,7 +7,7 @@ import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { noCoverage } from '../../src/profile/coverage.js';
 import { openEmbeddedStore } from '../../src/store/embedded/embedded-store.js';
-import { collect, profile, type StoreFactory, segment, storeContract } from './contract.js';
+import { ALL, collect, profile, type StoreFactory, segment, storeContract } from './contract.js';
 import { rollupContract } from './rollups.js';
 
 let contractFolder = '';
@@ -97,15 +97,22 @@ describe('embedded store', () => {
     const file = readFileSync(join(folder, 'stackwell.db'));
     file.fill(0xff, 8192 * 20, file.length);
     writeFileSync(join(folder, 'stackwell.db'), file);
-    await expect(
-      openEmbeddedStore(folder).then(async damaged => {
-        try {
-          await collect(damaged);
-        } finally {
-          await damaged.close();
-        }
-      }),
-    ).rejects.toMatchObject({ code: 'SW_STORE_DAMAGED' });
+    const damaged = await openEmbeddedStore(folder);
+    try {
+      let lost = 0;
+      const read: string[] = [];
+      for await (const batch of damaged.selectProfiles(ALL, () => lost++))
+        read.push(...batch.map(({ id }) => id));
+      // What is readable is given; the rest is counted.
+      expect(lost).toBeGreaterThan(0);
+      expect(read.length + lost).toBe(500);
+      expect(read.filter(id => !profiles.some(one => one.id === id))).toEqual([]);
+      await expect(damaged.append({ segments: [], profiles: [profile()] })).rejects.toMatchObject({
+        code: 'SW_STORE_DAMAGED',
+      });
+    } finally {
+      await damaged.close();
+    }
   });
 
   it('refuses a file of a newer version and leaves it alone', async () => {

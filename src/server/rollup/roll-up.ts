@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The rollups of one bucket: one for each series, and a wide one for each service over all its series.
 import { createHash } from 'node:crypto';
-import { Merger, type RolledUp, sumProfiles } from '#native/profile';
+import { Merger, type RolledUp, type SymbolWriter, sumProfiles } from '#native/profile';
 import { labelOf } from '../../profile/labels.js';
 import type { Labels } from '../../profile/types.js';
 import {
@@ -14,12 +14,19 @@ import {
   WIDE_LABELS,
   WIDE_SAMPLE_LABELS,
 } from '../../store/store.js';
+import type { Writers } from '../ingest/writers.js';
 import { Quality } from '../query/quality.js';
 import type { Segments } from '../query/segments.js';
 
 /** Values of one facet that a rollup lists, as a writer does. */
 const MOST_VALUES = 64;
 const INT64_MAX = 2n ** 63n - 1n;
+
+/** Symbols that a writer counts on from now on, or not. */
+export interface WriterTicket {
+  writer: SymbolWriter;
+  ticket: number;
+}
 
 export interface Made {
   profiles: ProfileRecord[];
@@ -28,6 +35,8 @@ export interface Made {
   sources: number;
   /** Of those, the ones that could not be read. */
   damaged: number;
+  /** To be committed when it is stored, else rolled back. */
+  tickets: WriterTicket[];
 }
 
 /** What has the same tenant, type and labels. */
@@ -110,15 +119,53 @@ class Groups {
   }
 }
 
+const MERGED = { type: 'merged', unit: 'count' };
+/** What was within the limits when it came is so when it is merged, or nearly. */
+const LIMITS = {
+  maxBytes: 1 << 29,
+  maxSamples: 1 << 24,
+  maxLocations: 1 << 24,
+  maxStrings: 1 << 24,
+  maxDepth: 32_768,
+};
+
+/** Everything that was added, with the symbols of `writer`. */
+async function rewritten(merger: Merger, writer: SymbolWriter, tickets: WriterTicket[]): Promise<RolledUp> {
+  const pprof = await merger.pprof({
+    sampleType: MERGED.type,
+    sampleUnit: MERGED.unit,
+    periodType: MERGED.type,
+    periodUnit: MERGED.unit,
+    period: 1n,
+    timeNanos: 1n,
+    durationNanos: 1n,
+    sampleLabels: true,
+    reasons: true,
+  });
+  const { ticket, segment, profiles } = await writer.add(pprof, LIMITS);
+  tickets.push({ writer, ticket });
+  const { segments, rows, rowCount, total } = profiles[0]!;
+  return { segments, rows, rowCount, total, segment, damaged: [] };
+}
+
 function wideLabels(labels: Labels): Labels {
   return Object.fromEntries(WIDE_LABELS.filter(name => name in labels).map(name => [name, labels[name]!]));
 }
 
-/** Reads the level below and makes the level of `bucket`. Wide ones of the finest level are made of its other rollups. */
-export async function rollUp(store: Store, symbols: Segments, bucket: Bucket): Promise<Made> {
+/**
+ * Reads the level below and makes the level of `bucket`. Wide ones of the finest level are made of its other rollups.
+ * Coarser wide ones get symbols of their own, by the month: a question about a month would else read what each of its
+ * days has written, which is mostly the same.
+ */
+export async function rollUp(
+  store: Store,
+  symbols: Segments,
+  writers: Writers,
+  bucket: Bucket,
+): Promise<Made> {
   const finest = bucket.level === LEVELS[0];
   const lower = finest ? 0 : LEVELS[LEVELS.indexOf(bucket.level as (typeof LEVELS)[number]) - 1]!;
-  const made: Made = { profiles: [], segments: [], sources: 0, damaged: 0 };
+  const made: Made = { profiles: [], segments: [], sources: 0, damaged: 0, tickets: [] };
   const read = async (wide: boolean, groups: Groups) => {
     const selection = {
       tenant: null,
@@ -154,21 +201,25 @@ export async function rollUp(store: Store, symbols: Segments, bucket: Bucket): P
   }
 
   const day = new Date(bucket.start).toISOString().slice(0, 10);
+  const month = `${day.slice(0, 7)}-01`;
   for (const group of wide) {
     const merger = new Merger({ sampleLabels: true });
     await symbols.supply(merger, group.records, new Set());
     const { damaged } = await merger.addProfiles(group.records);
     if (!finest) made.damaged += damaged.length;
+    const { tenant } = group;
     const service = labelOf(group.labels, 'service_name');
-    const rolled = await merger.rollUp({
-      labels: [...WIDE_SAMPLE_LABELS],
-      segmentPrefix: segmentPrefix(group.tenant, service, day),
-    });
+    const rolled = finest
+      ? await merger.rollUp({
+          labels: [...WIDE_SAMPLE_LABELS],
+          segmentPrefix: segmentPrefix(tenant, service, day),
+        })
+      : await rewritten(merger, writers.get(tenant, service, month), made.tickets);
     const record = group.record(bucket, true, rolled);
     if (record === null) continue;
     made.profiles.push(record);
     if (rolled.segment !== null)
-      made.segments.push({ ...rolled.segment, tenant: group.tenant, service, day });
+      made.segments.push({ ...rolled.segment, tenant, service, day: finest ? day : month });
   }
   return made;
 }

@@ -2,11 +2,12 @@
 // Makes rollups in the background. Partitions are leased, so that servers that share a store share the work; a lease
 // that ran out while its holder was slow does no harm, for a bucket is only finished in the state in which it was begun.
 import { asStackwellError } from '../../errors.js';
-import { type Bucket, LEVELS, SETTLE_MS, type Store } from '../../store/store.js';
+import { type Bucket, LEVELS, SETTLE_MS, type Store, type Ticket } from '../../store/store.js';
 import type { Log } from '../context.js';
+import { Writers } from '../ingest/writers.js';
 import type { Metrics } from '../metrics.js';
 import { Segments } from '../query/segments.js';
-import { rollUp } from './roll-up.js';
+import { type Made, rollUp } from './roll-up.js';
 
 const EVERY_MS = 10_000;
 const LEASE_MS = 60_000;
@@ -23,6 +24,7 @@ export interface WorkerOptions {
 
 export class RollupWorker {
   readonly #symbols: Segments;
+  readonly #writers = new Writers();
   #timer: NodeJS.Timeout | null = null;
   #round: Promise<void> | null = null;
   #stopping = false;
@@ -50,6 +52,24 @@ export class RollupWorker {
     this.#stopping = true;
     if (this.#timer !== null) clearInterval(this.#timer);
     await this.#round;
+  }
+
+  async #finish(ticket: Ticket, made: Made): Promise<boolean> {
+    let whole = false;
+    try {
+      whole = await this.store.rollups.finish(ticket, made);
+    } catch (error) {
+      // Retention or somebody's request took symbols that a writer still counted on. The next round writes them again.
+      if ((error as { code?: string }).code !== 'SW_SEGMENT_UNKNOWN') throw error;
+      this.#writers.clear();
+    } finally {
+      for (const { writer, ticket } of made.tickets) {
+        if (whole) writer.commit(ticket);
+        else writer.rollback(ticket);
+      }
+      this.#writers.trim();
+    }
+    return whole;
   }
 
   async #run(): Promise<void> {
@@ -114,10 +134,10 @@ export class RollupWorker {
       )
     )
       return false;
-    const made = await rollUp(this.store, this.#symbols, bucket);
+    const made = await rollUp(this.store, this.#symbols, this.#writers, bucket);
     if (made.damaged > 0)
       this.log.warn({ ...bucket, damaged: made.damaged }, 'rollups: damaged profiles are left out');
-    const whole = await this.store.rollups.finish(ticket, made);
+    const whole = await this.#finish(ticket, made);
     this.metrics.rollups.inc({ level: String(level), result: whole ? 'whole' : 'again' });
     done();
     return whole;

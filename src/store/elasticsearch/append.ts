@@ -2,12 +2,12 @@
 // Appends of many requests share bulk requests: whatever waits when one goes is in it.
 import { StackwellError } from '../../errors.js';
 import { BoundedMap } from '../../profile/bounded-map.js';
-import { LEVELS, type ProfileRecord, partitionOf, SETTLE_MS, type Segment, segmentDay } from '../store.js';
+import { LEVELS, type ProfileRecord, partitionOf, SETTLE_MS, type Segment } from '../store.js';
 import { bulk, type Item, type ItemResult } from './bulk.js';
 import type { Cluster } from './client.js';
 import { profileDocument, segmentDocument } from './documents.js';
 import type { Indices } from './indices.js';
-import { staleItem } from './stale.js';
+import { missingSegments, staleItem } from './stale.js';
 
 /** Bulk requests that are under way at the same time: the cluster has a queue of its own, and one that is full says 429. */
 const AT_ONCE = 4;
@@ -106,19 +106,8 @@ export class Appender {
         for (const id of segments) if (!brought.has(id) && !this.#isThere(id)) unsure.add(id);
     }
     if (unsure.size === 0) return group;
-    const missing = new Set<string>();
-    const docs = [...unsure].flatMap(id => {
-      const day = segmentDay(id);
-      if (day === null) missing.add(id);
-      return day === null ? [] : [{ _index: this.indices.segments(day), _id: id, _source: false }];
-    });
-    if (docs.length > 0) {
-      const found = await this.cluster.run(client => client.mget({ docs }), PATIENCE_MS);
-      for (const doc of found.docs) {
-        if ('found' in doc && doc.found) this.#segments.set(doc._id, performance.now());
-        else missing.add(doc._id);
-      }
-    }
+    const missing = await missingSegments(this.cluster, this.indices, [...unsure]);
+    for (const id of unsure) if (!missing.has(id)) this.#segments.set(id, performance.now());
     return group.filter(({ batch, reject }) => {
       const brought = new Set(batch.segments.map(({ id }) => id));
       const id = batch.profiles

@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which rollups are behind, and who has which work. Both rest on the cluster's optimistic concurrency: a document is
 // changed only in the state in which it was read.
-import type { Bucket, Leases, ProfileRecord, Rollups, Segment } from '../store.js';
+import { StackwellError } from '../../errors.js';
+import {
+  type Bucket,
+  type Leases,
+  type ProfileRecord,
+  type Rollups,
+  type Segment,
+  segmentDay,
+} from '../store.js';
 import { bulk, type Item } from './bulk.js';
 import { type Cluster, statusOf, storeError } from './client.js';
 import { profileDocument, segmentDocument } from './documents.js';
@@ -58,6 +66,7 @@ export function elasticRollups(cluster: Cluster, indices: Indices): Rollups {
         cluster,
         segments.map(segment => segmentItem(indices, segment)),
       );
+      await expectSegments(cluster, indices, profiles);
       await write(
         cluster,
         profiles.map(profile => rollupItem(indices, profile)),
@@ -107,6 +116,30 @@ export function elasticRollups(cluster: Cluster, indices: Indices): Rollups {
       }
     },
   };
+}
+
+/** Of these, those that are nowhere; an id that is none is nowhere, too. */
+export async function missingSegments(
+  cluster: Cluster,
+  indices: Indices,
+  ids: string[],
+): Promise<Set<string>> {
+  const missing = new Set<string>();
+  const docs = ids.flatMap(id => {
+    const day = segmentDay(id);
+    if (day === null) missing.add(id);
+    return day === null ? [] : [{ _index: indices.segments(day), _id: id, _source: false }];
+  });
+  if (docs.length === 0) return missing;
+  const found = await cluster.run(client => client.mget({ docs }), PATIENCE_MS);
+  for (const doc of found.docs) if (!('found' in doc) || !doc.found) missing.add(doc._id);
+  return missing;
+}
+
+async function expectSegments(cluster: Cluster, indices: Indices, profiles: ProfileRecord[]): Promise<void> {
+  const ids = [...new Set(profiles.flatMap(({ segments }) => segments))];
+  const [id] = await missingSegments(cluster, indices, ids);
+  if (id !== undefined) throw new StackwellError('SW_SEGMENT_UNKNOWN', { id });
 }
 
 function segmentItem(indices: Indices, segment: Segment): Item {

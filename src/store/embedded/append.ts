@@ -98,12 +98,7 @@ export class Appender {
 
   /** @throws SW_SEGMENT_UNKNOWN before anything is written, when a profile names a segment that is nowhere. */
   append({ segments, profiles }: Batch): { stored: number; duplicates: number } {
-    const brought = new Set(segments.map(segment => segment.id));
-    for (const profile of profiles)
-      for (const id of profile.segments)
-        if (!brought.has(id) && this.#segment(id) === undefined)
-          throw new StackwellError('SW_SEGMENT_UNKNOWN', { id });
-
+    this.#checkSegments({ segments, profiles });
     for (const segment of segments) this.#addSegment(segment);
     let stored = 0;
     for (const profile of profiles) {
@@ -114,8 +109,17 @@ export class Appender {
     return { stored, duplicates: profiles.length - stored };
   }
 
-  /** Rollups, in place of those with the same id. */
+  #checkSegments({ segments, profiles }: Batch): void {
+    const brought = new Set(segments.map(segment => segment.id));
+    for (const profile of profiles)
+      for (const id of profile.segments)
+        if (!brought.has(id) && this.#segment(id) === undefined)
+          throw new StackwellError('SW_SEGMENT_UNKNOWN', { id });
+  }
+
+  /** Rollups, in place of those with the same id. @throws as `append` */
   replace({ segments, profiles }: Batch): void {
+    this.#checkSegments({ segments, profiles });
     for (const segment of segments) this.#addSegment(segment);
     for (const profile of profiles) {
       this.#sql.removeProfile.run(profile.id);

@@ -35,7 +35,7 @@ export async function openEmbeddedStore(folder: string): Promise<Store> {
   return {
     append: batch => writer.call('append', batch),
 
-    async *selectProfiles(selection) {
+    async *selectProfiles(selection, onDamaged = () => {}) {
       const cursor = await reader.call<number>('open', selection);
       const next = () => {
         const batch = reader.call<RecordBatch | null>('next', cursor);
@@ -51,7 +51,8 @@ export async function openEmbeddedStore(folder: string): Promise<Store> {
           const batch = await ahead;
           if (batch === null) break;
           ahead = next();
-          yield toRecords(batch);
+          for (let row = 0; row < batch.damaged; row++) onDamaged();
+          if (batch.uid.length > 0) yield toRecords(batch);
         }
         finished = true;
       } finally {

@@ -37,6 +37,7 @@ class Reader {
       this.#db,
       selection,
       series.map(one => one.id),
+      this.#index.unreadable,
     );
     this.#cursors.set(this.#nextCursor, cursor);
     return this.#nextCursor++;

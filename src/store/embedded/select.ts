@@ -16,6 +16,8 @@ export interface RecordBatch {
   uid: string[];
   /** Positions in `seriesTenants`, `seriesTypes`, `seriesLabels`. */
   series: Uint32Array;
+  /** Profiles that are there and cannot be read. */
+  damaged: number;
   seriesTenants: string[];
   seriesTypes: string[];
   seriesLabels: Labels[];
@@ -70,9 +72,11 @@ export class Cursor {
   private constructor(
     private readonly ids: Float64Array,
     private readonly level: number,
+    /** Profiles of series that cannot be read: nobody knows whether they are selected. */
+    private damaged: number,
   ) {}
 
-  static open(db: Database.Database, selection: Selection, series: number[]): Cursor {
+  static open(db: Database.Database, selection: Selection, series: number[], unreadable: number[]): Cursor {
     const level = storedLevel(selection.level, selection.wide);
     const find = db
       .prepare<[number, number, number, number], [number, number]>(
@@ -93,9 +97,13 @@ export class Cursor {
       }
     const order = Uint32Array.from(ids.keys());
     order.sort((a, b) => starts[a]! - starts[b]! || ids[a]! - ids[b]!);
+    let damaged = 0;
+    for (const one of unreadable)
+      damaged += find.all(one, level, Math.ceil(selection.from), Math.ceil(selection.until)).length;
     return new Cursor(
       Float64Array.from(order, position => ids[position]!),
       level,
+      damaged,
     );
   }
 
@@ -104,7 +112,15 @@ export class Cursor {
     while (this.#next < this.ids.length) {
       const { batch, taken } = reader.read(this.ids.subarray(this.#next), this.level);
       this.#next += taken;
-      if (batch.uid.length > 0) return batch;
+      batch.damaged += this.damaged;
+      this.damaged = 0;
+      if (batch.uid.length > 0 || batch.damaged > 0) return batch;
+    }
+    if (this.damaged > 0) {
+      const { batch } = reader.read(new Float64Array(0), this.level);
+      batch.damaged = this.damaged;
+      this.damaged = 0;
+      return batch;
     }
     return null;
   }
@@ -130,24 +146,39 @@ export class RecordReader {
 
   read(ids: Float64Array, level: number): { batch: RecordBatch; taken: number } {
     const found: Row[] = [];
+    let damaged = 0;
     let bytes = 0;
     let taken = 0;
     while (taken < ids.length && found.length < BATCH_PROFILES && bytes < BATCH_BYTES) {
-      const row = this.#find.get(ids[taken++]!);
+      const row = this.#row(ids[taken++]!);
       if (row === undefined) continue;
+      if (row === null || !isWhole(row) || this.index.get(Number(row.series)) === undefined) {
+        damaged++;
+        continue;
+      }
       found.push(row);
       bytes += row.rows.length;
     }
-    return { batch: this.#columns(found, bytes, level), taken };
+    return { batch: { ...this.#columns(found, bytes, level), damaged }, taken };
   }
 
-  #columns(found: Row[], bytes: number, level: number): RecordBatch {
+  /** Undefined when it is gone, null when the file is damaged there. */
+  #row(id: number): Row | undefined | null {
+    try {
+      return this.#find.get(id);
+    } catch (error) {
+      if ((error as { code?: string }).code?.startsWith('SQLITE_CORRUPT')) return null;
+      throw error;
+    }
+  }
+
+  #columns(found: Row[], bytes: number, level: number): Omit<RecordBatch, 'damaged'> {
     const count = found.length;
     const series = new Distinct<number>();
     const stats = new Distinct<string>();
     const hashes = new Distinct<string>();
     const segment: number[] = [];
-    const batch: RecordBatch = {
+    const batch: Omit<RecordBatch, 'damaged'> = {
       uid: new Array<string>(count),
       series: new Uint32Array(count),
       seriesTenants: [],
@@ -199,6 +230,22 @@ export class RecordReader {
       this.#hashes.set(id, hash);
     }
     return hash;
+  }
+}
+
+/** Whether its columns have what a writer puts there; rows are checked when they are merged. */
+function isWhole({ stats, segments, rows, start, duration }: Row): boolean {
+  try {
+    return (
+      (stats === '{}' || typeof JSON.parse(stats) === 'object') &&
+      Buffer.isBuffer(segments) &&
+      segments.length % 4 === 0 &&
+      Buffer.isBuffer(rows) &&
+      typeof start === 'bigint' &&
+      typeof duration === 'bigint'
+    );
+  } catch {
+    return false;
   }
 }
 

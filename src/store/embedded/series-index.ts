@@ -27,8 +27,19 @@ async function compile({ op, value }: Matcher): Promise<Test> {
   return values => matcher.test(values);
 }
 
+function parseLabels(text: string): Labels | null {
+  try {
+    const labels = JSON.parse(text) as unknown;
+    return typeof labels === 'object' ? (labels as Labels | null) : null;
+  } catch {
+    return null;
+  }
+}
+
 export class SeriesIndex {
   readonly #entries = new Map<number, Entry>();
+  /** Series whose labels are damaged. */
+  unreadable: number[] = [];
   #last = 0;
   readonly #sql;
 
@@ -58,16 +69,21 @@ export class SeriesIndex {
   /** Ids only grow, so what is new is what lies beyond the last one seen. */
   refresh(): void {
     for (const { id, tenant, type, labels: text } of this.#sql.added.iterate(this.#last)) {
-      const labels = JSON.parse(text) as Labels;
+      const labels = parseLabels(text);
+      this.#last = id;
+      if (labels === null) {
+        this.unreadable.push(id);
+        continue;
+      }
       const partition = partitionOf(tenant, labelOf(labels, 'service_name'));
       this.#entries.set(id, { id, tenant, type, labels, partition });
-      this.#last = id;
     }
   }
 
   /** After series were deleted. */
   forget(): void {
     this.#entries.clear();
+    this.unreadable = [];
     this.#last = 0;
   }
 

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: Apache-2.0
+// node bench/scale.mjs [--agents N] [--windows N] [--elasticsearch URL] [--json FILE]: what a fleet costs, measured on
+// agents that exist on paper (bench/server/fleet.mjs), for docs/scale.md. Then days that are rolled up already are put
+// into the store, and ranges of different length are asked for.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { arch, cpus, release, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { LEVELS, PARTITIONS, partitionOf } from '../dist/store/store.js';
+import { Fleet } from './server/fleet.mjs';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const args = process.argv.slice(2);
+const option = (name, otherwise) => (args.includes(name) ? args[args.indexOf(name) + 1] : otherwise);
+const AGENTS = Number(option('--agents', 1000));
+const WINDOWS = Number(option('--windows', 18));
+const SERVICES = 40;
+const PER_AGENT = 5;
+const AT_ONCE = 16;
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const TYPE = 'process_cpu:cpu:nanoseconds:cpu:nanoseconds';
+const elasticsearch = option('--elasticsearch');
+const PREFIX = `scale${process.pid}`;
+
+const log = text => process.stderr.write(`${text}\n`);
+const wait = ms => new Promise(resolve => setTimeout(resolve, ms));
+
+const folder = mkdtempSync(join(tmpdir(), 'stackwell-scale-'));
+const data = join(folder, 'data');
+writeFileSync(
+  join(folder, 'config.yaml'),
+  `server:\n  retention: { maxAge: 40d }\n  elasticsearch: { prefix: ${PREFIX} }\n`,
+);
+
+async function start() {
+  const listen = '127.0.0.1:4641';
+  const more = elasticsearch === undefined ? [] : ['--elasticsearch', elasticsearch];
+  const child = spawn(
+    join(ROOT, 'bin/stackwell'),
+    ['server', '--config', join(folder, 'config.yaml'), '--data', data, '--listen', listen, ...more],
+    { stdio: ['ignore', 'ignore', 'inherit'] },
+  );
+  const url = `http://${listen}`;
+  for (let tries = 0; ; tries++) {
+    try {
+      if ((await fetch(`${url}/readyz`)).ok) break;
+    } catch {}
+    if (tries > 300 || child.exitCode !== null) throw new Error('the server does not start');
+    await wait(100);
+  }
+  return { child, url };
+}
+
+async function stop({ child }) {
+  const gone = once(child, 'exit');
+  child.kill('SIGTERM');
+  await gone;
+}
+
+function cpuMs({ child }) {
+  const fields = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ')[1].split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
+async function metric(server, name) {
+  const text = await (await fetch(`${server.url}/metrics`)).text();
+  return text
+    .split('\n')
+    .filter(line => line.startsWith(name))
+    .reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
+}
+
+async function diskBytes() {
+  if (elasticsearch === undefined)
+    return readdirSync(data).reduce((sum, name) => sum + statSync(join(data, name)).size, 0);
+  await fetch(`${elasticsearch}/_flush`, { method: 'POST' });
+  const stats = await (await fetch(`${elasticsearch}/${PREFIX}-*/_stats/store`)).json();
+  return stats._all.total.store.size_in_bytes;
+}
+
+const ms = async work => {
+  const started = performance.now();
+  const result = await work();
+  return [result, performance.now() - started];
+};
+
+async function openStore() {
+  if (elasticsearch === undefined) {
+    const { openEmbeddedStore } = await import('../dist/store/embedded/embedded-store.js');
+    return openEmbeddedStore(data);
+  }
+  const { openElasticsearchStore } = await import('../dist/store/elasticsearch/elasticsearch-store.js');
+  const none = { username: '', password: '', apiKey: '', caFile: '' };
+  return openElasticsearchStore({
+    ...none,
+    urls: [elasticsearch],
+    timeout: 30_000,
+    prefix: PREFIX,
+    replicas: '0',
+    shards: 1,
+  });
+}
+
+/** Every window of every agent, `AT_ONCE` requests at a time. */
+async function ingest(server, fleet, start) {
+  let agent = 0;
+  let window = 0;
+  const sent = { requests: 0, profiles: 0, wireBytes: 0, latencies: [] };
+  const client = async () => {
+    while (window < WINDOWS) {
+      const [own, time] = [agent, start + window * 10_000];
+      agent++;
+      if (agent === fleet.agents) {
+        agent = 0;
+        window++;
+      }
+      const { body, profiles } = fleet.request(own, time);
+      const [answer, took] = await ms(() =>
+        fetch(`${server.url}/push.v1.PusherService/Push`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/proto', 'content-encoding': 'gzip' },
+          body,
+        }),
+      );
+      if (answer.status !== 200) throw new Error(`${answer.status} ${await answer.text()}`);
+      await answer.arrayBuffer();
+      sent.requests++;
+      sent.profiles += profiles;
+      sent.wireBytes += body.length;
+      sent.latencies.push(took);
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, client));
+  sent.latencies.sort((a, b) => a - b);
+  return sent;
+}
+
+/** The rollups of one hour again, at other hours, with the totals and symbols that they have. */
+async function repeatHours(store, from, hours, { wide, service, limit }) {
+  const matchers = service === undefined ? [] : [{ name: 'service_name', op: '=', value: service }];
+  const records = [];
+  for await (const batch of store.selectProfiles({
+    tenant: '',
+    matchers,
+    from,
+    until: from + HOUR,
+    level: 3600,
+    wide,
+    withFacets: true,
+  }))
+    records.push(...batch.slice(0, limit - records.length));
+  let made = 0;
+  for (const hour of hours) {
+    const start = from - hour * HOUR;
+    for (let partition = 0; partition < PARTITIONS; partition++) {
+      const own = records.filter(({ labels }) => partitionOf('', labels.service_name) === partition);
+      if (own.length === 0) continue;
+      const bucket = { level: 3600, start, partition };
+      // A bucket is finished that was stale: a profile makes it so, and is forgotten by its retention.
+      const seed = {
+        ...own[0],
+        id: `seed-${start}-${partition}-${wide}`,
+        level: 0,
+        wide: false,
+        start,
+        total: 0n,
+      };
+      seed.rows = EMPTY_ROWS;
+      seed.segments = [];
+      await store.append({ segments: [], profiles: [seed] });
+      const profiles = own.map(record => ({
+        ...record,
+        id: `${record.id}-${hour}-${wide}`.slice(-64),
+        start,
+      }));
+      const ticket = await store.rollups.begin(bucket);
+      if (!(await store.rollups.finish(ticket, { segments: [], profiles }))) throw new Error('not finished');
+      made += profiles.length;
+    }
+    // Finer levels of these hours have nothing: they are as whole as can be.
+    for (const level of LEVELS.slice(0, -1))
+      for (let partition = 0; partition < PARTITIONS; partition++) {
+        const ticket = await store.rollups.begin({ level, start, partition });
+        await store.rollups.finish(ticket, { segments: [], profiles: [] });
+      }
+  }
+  return { made, records: records.length };
+}
+
+let EMPTY_ROWS;
+
+async function ask(server, parameters, times = 5) {
+  const query = new URLSearchParams({ type: TYPE, ...parameters });
+  const runs = [];
+  let body;
+  const before = cpuMs(server);
+  for (let i = 0; i <= times; i++) {
+    const [answer, took] = await ms(async () => {
+      const answer = await fetch(`${server.url}/api/v1/flamegraph?${query}`);
+      return { status: answer.status, text: await answer.text() };
+    });
+    if (answer.status !== 200) throw new Error(answer.text);
+    body = JSON.parse(answer.text);
+    runs.push(took);
+  }
+  const again = runs.slice(1).sort((a, b) => a - b);
+  return {
+    firstMs: runs[0],
+    medianMs: again[again.length >> 1],
+    cpuMs: (cpuMs(server) - before) / (times + 1),
+    profiles: body.profiles,
+    nodes: body.depth.length,
+    limited: body.limited,
+    warnings: body.warnings,
+  };
+}
+
+const result = { benchmark: 'scale', date: new Date().toISOString().slice(0, 10) };
+result.machine = { cpus: cpus().length, kernel: release(), arch: arch(), node: process.version };
+result.store = elasticsearch === undefined ? 'embedded' : 'Elasticsearch';
+result.fleet = { agents: AGENTS, services: SERVICES, perAgent: PER_AGENT, windows: WINDOWS, hz: 19 };
+let server;
+try {
+  log('making the fleet');
+  const fleet = await Fleet.make({ agents: AGENTS, services: SERVICES, perAgent: PER_AGENT });
+  server = await start();
+  // Within one hour that is over.
+  const hour = Math.floor(Date.now() / HOUR) * HOUR - 2 * HOUR;
+  log(`${AGENTS} agents, ${WINDOWS} windows`);
+  const cpuBefore = cpuMs(server);
+  const [sent, took] = await ms(() => ingest(server, fleet, hour + 10 * MINUTE));
+  const rolledWhile = await metric(server, 'stackwell_rollup_seconds_sum');
+  const { profiles } = sent;
+  result.ingest = {
+    requests: sent.requests,
+    profiles,
+    profilesPerSecond: (profiles / took) * 1000,
+    cpuMsPerProfile: (cpuMs(server) - cpuBefore) / profiles,
+    wireBytesPerProfile: sent.wireBytes / profiles,
+    acknowledgedMs: {
+      p50: sent.latencies[sent.latencies.length >> 1],
+      p99: sent.latencies[Math.floor(sent.latencies.length * 0.99)],
+    },
+    rollupSecondsMeanwhile: rolledWhile,
+  };
+  log(JSON.stringify(result.ingest));
+  log('rolling up');
+  const cpuRoll = cpuMs(server);
+  for (let quiet = 0; quiet < 3; ) {
+    await wait(10_000);
+    const lag = await metric(server, 'stackwell_rollup_lag_seconds');
+    quiet = lag === 0 ? quiet + 1 : 0;
+  }
+  result.rollups = { cpuMsPerProfileAfter: (cpuMs(server) - cpuRoll) / profiles };
+  const objects = await metric(server, 'stackwell_store_objects{kind="profiles"}');
+  result.stored = {
+    bytes: await diskBytes(),
+    profilesAndRollups: objects,
+    segments: await metric(server, 'stackwell_store_objects{kind="segments"}'),
+  };
+  result.hour = await ask(server, {
+    from: String(hour),
+    until: String(hour + HOUR),
+    query: '{service_name=~".+"}',
+  });
+  await stop(server);
+  server = null;
+
+  log('30 days of one service, 24 hours of the fleet');
+  const store = await openStore();
+  const { sumProfiles } = await import('#native/profile');
+  EMPTY_ROWS = (await sumProfiles([])).rows;
+  const bytesBefore = await diskBytes();
+  const oneHours = Array.from({ length: 30 * 24 }, (_, at) => at + 1);
+  result.month = await repeatHours(store, hour, oneHours.slice(24), {
+    wide: true,
+    service: 'service-0',
+    limit: 100,
+  });
+  const fleetHours = oneHours.slice(0, 23);
+  result.day = {
+    wide: await repeatHours(store, hour, fleetHours, { wide: true, limit: 10_000 }),
+  };
+  await store.close();
+  result.bytesOfRollups = (await diskBytes()) - bytesBefore;
+  server = await start();
+  const end = hour + HOUR;
+  const one = '{service_name="service-0"}';
+  result.questions = {
+    'one service, 1 h': await ask(server, { from: String(hour), until: String(end), query: one }),
+    'one service, 30 d': await ask(server, {
+      from: String(end - 30 * 24 * HOUR),
+      until: String(end),
+      query: one,
+    }),
+    'all services, 1 h': await ask(server, {
+      from: String(hour),
+      until: String(end),
+      query: '{service_name=~".+"}',
+    }),
+    'all services, 24 h': await ask(server, {
+      from: String(end - 24 * HOUR),
+      until: String(end),
+      query: '{service_name=~".+"}',
+    }),
+  };
+  await stop(server);
+  server = null;
+} finally {
+  if (server) await stop(server);
+  rmSync(folder, { recursive: true, force: true });
+}
+const file = option('--json');
+if (file !== undefined) {
+  mkdirSync(join(file, '..'), { recursive: true });
+  writeFileSync(file, `${JSON.stringify(result, null, 2)}\n`);
+}
+console.log(JSON.stringify(result, null, 2));
