@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The servers that are measured: how each is started, and what its questions are called in the load tool.
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -50,13 +50,10 @@ function cpuSeconds(pid) {
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
+/** As `du` has it; files come and go while it is counted. */
 function diskBytes(folder) {
-  let bytes = 0;
-  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true }))
-    if (entry.isFile())
-      bytes +=
-        statSync(join(entry.parentPath ?? entry.path, entry.name), { throwIfNoEntry: false })?.size ?? 0;
-  return bytes;
+  const { stdout } = spawnSync('du', ['--bytes', '--summarize', folder], { encoding: 'utf8' });
+  return Number(stdout.split('\t')[0]);
 }
 
 /** The process that serves: `bin/stackwell` is a shell that becomes it. */

@@ -4,7 +4,7 @@ import { createGzip, gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { decode, encode, Merger, SymbolWriter } from '#native/profile';
 import { columnsOf } from './columns.js';
-import { number, packed, parts, small } from './message.js';
+import { number, packed, parts, small, varint } from './message.js';
 import { EXPORT, merged, pprofOf, written } from './stored.js';
 
 const CODES = ['SW_PPROF_INVALID', 'SW_PPROF_LIMIT'];
@@ -129,6 +129,19 @@ describe('pprof', () => {
       details: { limit: 'labels of a sample' },
     });
     expect((await decode(data, { maxLabels: 100_000 })).labels.key.length).toBe(100_000);
+  });
+
+  it('ten million labels of one sample', async () => {
+    const labels = Buffer.alloc(20_000_000, Buffer.from([0x1a, 0x00]));
+    const body = Buffer.concat([Buffer.from(packed(2, [1])), labels]);
+    const head = [...parts.strings('k'), ...parts.sampleType(0, 0)];
+    const data = Buffer.concat([Buffer.from([...head, 0x12, ...varint(body.length)]), body]);
+    const started = performance.now();
+    await expect(new SymbolWriter().add(gzipSync(data))).rejects.toMatchObject({
+      code: 'SW_PPROF_LIMIT',
+      details: { limit: 'labels of a sample', max: 64 },
+    });
+    expect(performance.now() - started).toBeLessThan(2000);
   });
 
   it('empty messages by the million make no more columns than their limits', async () => {
