@@ -15,7 +15,12 @@ async function content(merger: Merger, sampleLabels: boolean): Promise<Map<strin
   for (let i = 0; i + 1 < samples.locationOffset.length; i++) {
     const stack = [
       ...samples.location.subarray(samples.locationOffset[i], samples.locationOffset[i + 1]),
-    ].map(row => strings[functions.name[lines.function[locations.lineOffset[row]!]!]!]!);
+    ].map(row => {
+      const line = locations.lineOffset[row]!;
+      // What has no name is told by its place.
+      if (line === locations.lineOffset[row + 1]) return `at ${locations.address[row]}`;
+      return strings[functions.name[lines.function[line]!]!]!;
+    });
     const own: [string, string, string][] = [];
     for (let at = samples.labelOffset[i]!; at < samples.labelOffset[i + 1]!; at++) {
       const text = strings[labels.str[at]!]!;
