@@ -81,6 +81,26 @@ async function diskBytes() {
   return stats._all.total.store.size_in_bytes;
 }
 
+/** What the embedded store's file is made of: rows and their number by level (negative: wide), and symbols. */
+async function parts() {
+  const { default: Database } = await import('better-sqlite3');
+  const db = new Database(join(data, 'stackwell.db'), { readonly: true });
+  try {
+    return {
+      levels: db
+        .prepare(
+          'SELECT level, count(*) AS profiles, avg(length(rows)) AS rowBytes, avg(length(segments) / 4) AS segments FROM profiles GROUP BY level',
+        )
+        .all(),
+      symbols: db
+        .prepare('SELECT count(*) AS segments, sum(length(bytes)) AS bytes FROM segment_bytes')
+        .get(),
+    };
+  } finally {
+    db.close();
+  }
+}
+
 const ms = async work => {
   const started = performance.now();
   const result = await work();
@@ -261,6 +281,7 @@ try {
     profilesAndRollups: objects,
     segments: await metric(server, 'stackwell_store_objects{kind="segments"}'),
   };
+  if (elasticsearch === undefined) result.stored.parts = await parts();
   result.hour = await ask(server, {
     from: String(hour),
     until: String(hour + HOUR),
@@ -290,6 +311,11 @@ try {
   const end = hour + HOUR;
   const one = '{service_name="service-0"}';
   result.questions = {
+    'one service, an hour that is not a full one': await ask(server, {
+      from: String(hour - 7.5 * MINUTE),
+      until: String(end - 7.5 * MINUTE),
+      query: one,
+    }),
     'one service, 1 h': await ask(server, { from: String(hour), until: String(end), query: one }),
     'one service, 30 d': await ask(server, {
       from: String(end - 30 * 24 * HOUR),

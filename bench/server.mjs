@@ -62,7 +62,8 @@ const push = (running, more) =>
   run('push', running, { profiles: join(FOLDER, 'profiles'), api: 'push', unique: 400, ...more });
 
 async function measure(target) {
-  const folder = mkdtempSync(join(tmpdir(), `stackwell-bench-${target.name}-`));
+  // Elasticsearch takes a comma in a path for a second path.
+  const folder = mkdtempSync(join(tmpdir(), `stackwell-bench-${target.name.replace(/\W+/g, '-')}-`));
   log(`${target.name}: starting`);
   const started = performance.now();
   const running = await target.start(folder);
