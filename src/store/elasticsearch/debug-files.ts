@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Debug files in the cluster: chunks by the hash of the whole, and a document that says what it is. They are read by
 // descriptor, so a file that is asked for is copied to a temporary one, which is gone with its descriptor.
-import { createHash, randomBytes } from 'node:crypto';
-import { close, open as openFile } from 'node:fs';
-import { type FileHandle, open, rm } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { close, open as openFile, read } from 'node:fs';
+import { open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { StackwellError } from '../../errors.js';
+import { checkDebugFile, receiveContent } from '../debug-content.js';
 import type { DebugFile, DebugFiles, StagedFile } from '../store.js';
 import type { Item } from './bulk.js';
 import { type Cluster, storeError } from './client.js';
@@ -19,11 +19,6 @@ const MOST_FILES = 10_000;
 
 const idOf = ({ buildId, role }: Pick<DebugFile, 'buildId' | 'role'>) => `${buildId}.${role}`;
 const chunkId = (sha256: string, row: number) => `${sha256}.${row}`;
-
-function check({ buildId, role, sha256 }: DebugFile): void {
-  if (!/^[0-9a-f]{8,128}$/.test(buildId) || !/^[0-9a-f]{64}$/.test(sha256) || !/^[a-z]+$/.test(role))
-    throw new RangeError('not a debug file');
-}
 
 export function elasticDebugFiles(cluster: Cluster, indices: Indices): DebugFiles {
   const index = indices.debugFiles;
@@ -61,14 +56,14 @@ export function elasticDebugFiles(cluster: Cluster, indices: Indices): DebugFile
   return {
     async stage(content, maxBytes) {
       const path = temporaryPath();
-      const { size, sha256 } = await receive(path, content, maxBytes);
+      const { size, sha256 } = await receiveContent(path, content, maxBytes, storeError);
       const staged: StagedFile = {
         size,
         sha256,
         open: () => descriptorOf(path),
         async keep(about) {
           const file: DebugFile = { ...about, size, sha256 };
-          check(file);
+          checkDebugFile(file);
           const before = await cluster.find(client => client.get<DebugFile>({ index, id: idOf(file) }));
           await upload(cluster, indices, path, sha256);
           await cluster.run(client => client.index({ index, id: idOf(file), document: file, refresh: true }));
@@ -81,7 +76,7 @@ export function elasticDebugFiles(cluster: Cluster, indices: Indices): DebugFile
     },
 
     async open(file) {
-      check(file);
+      checkDebugFile(file);
       const path = temporaryPath();
       const handle = await open(path, 'wx', 0o600).catch(error => {
         throw storeError(error);
@@ -141,39 +136,9 @@ function descriptorOf(path: string): Promise<number> {
   });
 }
 
-async function receive(
-  path: string,
-  content: AsyncIterable<Uint8Array>,
-  maxBytes: number,
-): Promise<{ size: number; sha256: string }> {
-  const hash = createHash('sha256');
-  let size = 0;
-  let handle: FileHandle | null = null;
-  const ours = <T>(work: Promise<T>): Promise<T> =>
-    work.catch(error => {
-      throw storeError(error);
-    });
-  try {
-    handle = await ours(open(path, 'wx', 0o600));
-    for await (const chunk of content) {
-      size += chunk.length;
-      if (size > maxBytes) throw new StackwellError('SW_DEBUGINFO_TOO_LARGE', { max: maxBytes });
-      hash.update(chunk);
-      for (let at = 0; at < chunk.length; ) at += (await ours(handle.write(chunk, at))).bytesWritten;
-    }
-    await handle.close();
-    return { size, sha256: hash.digest('hex') };
-  } catch (error) {
-    await handle?.close().catch(() => {});
-    await rm(path, { force: true });
-    throw error;
-  }
-}
-
 async function upload(cluster: Cluster, indices: Indices, path: string, sha256: string): Promise<void> {
   const descriptor = await descriptorOf(path);
   try {
-    const { read } = await import('node:fs');
     const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
     for (let row = 0; ; row++) {
       const { bytesRead } = await promisify(read)(descriptor, buffer, 0, CHUNK_BYTES, row * CHUNK_BYTES);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Debug files in the data folder: a file each, and a row that says what it is. What arrives is written beside them and
 // renamed when it is whole and synced; the row comes after the file, so a file without a row is left over and goes.
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { existsSync, open as openFile } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { StackwellError } from '../../errors.js';
+import { checkDebugFile, receiveContent } from '../debug-content.js';
 import type { DebugFile, DebugFiles, StagedFile } from '../store.js';
 import type { Channel } from './channel.js';
 import { storeError } from './failure.js';
@@ -14,11 +14,10 @@ import { storeError } from './failure.js';
 const FOLDER = 'debuginfo';
 const INCOMING = 'incoming';
 
-/** Of what was checked, and never of what someone sent. @throws RangeError */
-function nameOf({ buildId, role, sha256 }: DebugFile): string {
-  if (!/^[0-9a-f]{8,128}$/.test(buildId) || !/^[0-9a-f]{64}$/.test(sha256) || !/^[a-z]+$/.test(role))
-    throw new RangeError('not a debug file');
-  return `${buildId}.${role}.${sha256}`;
+/** @throws RangeError */
+function nameOf(file: DebugFile): string {
+  checkDebugFile(file);
+  return `${file.buildId}.${file.role}.${file.sha256}`;
 }
 
 /** `writer` has the folder's lock: nobody else is in it. */
@@ -45,7 +44,9 @@ export async function openDebugFiles(data: string, writer: Channel): Promise<Deb
     async stage(content, maxBytes) {
       await known(() => mkdir(incoming, { recursive: true, mode: 0o700 }));
       const path = join(incoming, randomBytes(16).toString('hex'));
-      const { size, sha256 } = await receive(path, content, maxBytes, data);
+      const { size, sha256 } = await receiveContent(path, content, maxBytes, error =>
+        storeError(error, data),
+      );
       const staged: StagedFile = {
         size,
         sha256,
@@ -83,42 +84,6 @@ export async function openDebugFiles(data: string, writer: Channel): Promise<Deb
       await known(() => remove(file));
     },
   };
-}
-
-/** Whole and synced, or not there. */
-async function receive(
-  path: string,
-  content: AsyncIterable<Uint8Array>,
-  maxBytes: number,
-  data: string,
-): Promise<{ size: number; sha256: string }> {
-  const hash = createHash('sha256');
-  let size = 0;
-  let handle: FileHandle | null = null;
-  /** What goes wrong with the file is ours to explain; what goes wrong with the content is the sender's. */
-  const ours = async <T>(work: Promise<T>): Promise<T> => {
-    try {
-      return await work;
-    } catch (error) {
-      throw storeError(error, data);
-    }
-  };
-  try {
-    handle = await ours(open(path, 'wx', 0o600));
-    for await (const chunk of content) {
-      size += chunk.length;
-      if (size > maxBytes) throw new StackwellError('SW_DEBUGINFO_TOO_LARGE', { max: maxBytes });
-      hash.update(chunk);
-      for (let at = 0; at < chunk.length; ) at += (await ours(handle.write(chunk, at))).bytesWritten;
-    }
-    await ours(handle.sync());
-    await handle.close();
-    return { size, sha256: hash.digest('hex') };
-  } catch (error) {
-    await handle?.close().catch(() => {});
-    await rm(path, { force: true });
-    throw error;
-  }
 }
 
 /** Read-only, and the caller's: a FileHandle would close it when it is collected. */
