@@ -137,7 +137,7 @@ async function ingest(server, fleet, start) {
         agent = 0;
         window++;
       }
-      const { body, profiles } = fleet.request(own, time);
+      const { body, profiles } = await fleet.request(own, time);
       const [answer, took] = await ms(() =>
         fetch(`${server.url}/push.v1.PusherService/Push`, {
           method: 'POST',

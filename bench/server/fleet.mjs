@@ -9,8 +9,8 @@ import { decode, encode } from '#native/profile';
 import { encodePushRequest } from '../../dist/agent/outbox/push-request.js';
 
 const PROFILES = fileURLToPath(new URL('./profiles', import.meta.url));
-/** Different windows of one service; each is sent many times, at other times and from other hosts. */
-const BODIES = 60;
+/** Different windows of one service; each is sent many times, at other times and from other hosts with other processes. */
+const WINDOWS = 200;
 const PHASES = ['blocked', 'blocked', 'blocked', 'runqueue', 'preempted'];
 
 /** Numbers that are the same in every run (xorshift). */
@@ -24,7 +24,10 @@ export function numbers(seed) {
   };
 }
 
-/** A window's profile: `samples` drawn from the stacks of a real one, hot ones more often, with only what they need. */
+/**
+ * A window's profile, as columns: `samples` drawn from the stacks of a real one, hot ones more often, with only what they
+ * need. Ids of processes and threads are small numbers, to which those of a host are added.
+ */
 function windowOf(whole, samples, pick, isOffCpu) {
   const { samples: stacks, locations, lines, functions, strings } = whole;
   const count = stacks.locationOffset.length - 1;
@@ -62,8 +65,8 @@ function windowOf(whole, samples, pick, isOffCpu) {
       label.numUnit.push(0);
     };
     const thread = pick(8);
-    add('pid', '', 4000 + pick(2));
-    add('thread_id', '', 4000 + thread);
+    add('pid', '', thread & 1);
+    add('thread_id', '', thread);
     add('thread_name', `worker-${thread}`, 0);
     if (isOffCpu) add('phase', PHASES[pick(PHASES.length)], 0);
     labelOffset.push(label.key.length);
@@ -82,85 +85,76 @@ function windowOf(whole, samples, pick, isOffCpu) {
   const type = isOffCpu ? string('offcpu') : string('cpu');
   const unit = string('nanoseconds');
   const texts = column => Uint32Array.from(own.function, row => string(strings[column[row]]));
-  return encode(
-    {
-      sampleTypes: [{ type, unit }],
-      periodType: { type, unit },
-      period: isOffCpu ? 1n : period,
-      timeNanos: 0n,
-      durationNanos: 10_000_000_000n,
-      comments: Uint32Array.of(string('stackwell.clock cpu-clock'), string(`stackwell.samples ${samples}`)),
-      defaultSampleType: 0,
-      dropFrames: 0,
-      keepFrames: 0,
-      docUrl: 0,
-      mappings: {
-        start: BigUint64Array.of(0x400000n),
-        limit: BigUint64Array.of(0x4000000n),
-        offset: BigUint64Array.of(0n),
-        filename: Uint32Array.of(string('/usr/bin/service')),
-        buildId: Uint32Array.of(string('0123456789abcdef')),
-        flags: Uint8Array.of(15),
-      },
-      functions: {
-        name: texts(functions.name),
-        systemName: texts(functions.systemName),
-        filename: texts(functions.filename),
-        startLine: BigInt64Array.from(own.function, row => functions.startLine[row]),
-      },
-      locations: {
-        mapping: new Int32Array(own.location.length),
-        address: BigUint64Array.from(own.location, row => locations.address[row]),
-        isFolded: new Uint8Array(own.location.length),
-        lineOffset: Uint32Array.from(lineOffset),
-      },
-      lines: {
-        function: Int32Array.from(line.function),
-        line: BigInt64Array.from(line.line),
-        column: BigInt64Array.from(line.column),
-      },
-      samples: {
-        locationOffset: Uint32Array.from(offsets),
-        location: Uint32Array.from(location),
-        values: BigInt64Array.from([...values.values()], n =>
-          isOffCpu ? BigInt(n) * BigInt(1_000_000 + pick(50_000_000)) : BigInt(n) * period,
-        ),
-        labelOffset: Uint32Array.from(labelOffset),
-      },
-      labels: {
-        key: Uint32Array.from(label.key),
-        str: Uint32Array.from(label.str),
-        num: BigInt64Array.from(label.num),
-        numUnit: Uint32Array.from(label.numUnit),
-      },
-      strings: text,
+  return {
+    sampleTypes: [{ type, unit }],
+    periodType: { type, unit },
+    period: isOffCpu ? 1n : period,
+    timeNanos: 0n,
+    durationNanos: 10_000_000_000n,
+    comments: Uint32Array.of(string('stackwell.clock cpu-clock'), string(`stackwell.samples ${samples}`)),
+    defaultSampleType: 0,
+    dropFrames: 0,
+    keepFrames: 0,
+    docUrl: 0,
+    mappings: {
+      start: BigUint64Array.of(0x400000n),
+      limit: BigUint64Array.of(0x4000000n),
+      offset: BigUint64Array.of(0n),
+      filename: Uint32Array.of(string('/usr/bin/service')),
+      buildId: Uint32Array.of(string('0123456789abcdef')),
+      flags: Uint8Array.of(15),
     },
+    functions: {
+      name: texts(functions.name),
+      systemName: texts(functions.systemName),
+      filename: texts(functions.filename),
+      startLine: BigInt64Array.from(own.function, row => functions.startLine[row]),
+    },
+    locations: {
+      mapping: new Int32Array(own.location.length),
+      address: BigUint64Array.from(own.location, row => locations.address[row]),
+      isFolded: new Uint8Array(own.location.length),
+      lineOffset: Uint32Array.from(lineOffset),
+    },
+    lines: {
+      function: Int32Array.from(line.function),
+      line: BigInt64Array.from(line.line),
+      column: BigInt64Array.from(line.column),
+    },
+    samples: {
+      locationOffset: Uint32Array.from(offsets),
+      location: Uint32Array.from(location),
+      values: BigInt64Array.from([...values.values()], n =>
+        isOffCpu ? BigInt(n) * BigInt(1_000_000 + pick(50_000_000)) : BigInt(n) * period,
+      ),
+      labelOffset: Uint32Array.from(labelOffset),
+    },
+    labels: {
+      key: Uint32Array.from(label.key),
+      str: Uint32Array.from(label.str),
+      num: BigInt64Array.from(label.num),
+      numUnit: Uint32Array.from(label.numUnit),
+    },
+    strings: text,
+  };
+}
+
+/** What a host whose processes have ids from `first` on sends of a window that starts at `time`, Unix milliseconds. */
+function encoded(window, first, time) {
+  const { labels } = window;
+  const num = labels.num.map((id, at) => (labels.str[at] === 0 ? id + BigInt(first) : id));
+  return encode(
+    { ...window, timeNanos: BigInt(time) * 1_000_000n, labels: { ...labels, num } },
     { gzipLevel: 0 },
   );
 }
 
-function varint(value) {
-  const bytes = [];
-  for (let rest = BigInt(value); ; rest >>= 7n) {
-    if (rest < 0x80n) {
-      bytes.push(Number(rest));
-      return bytes;
-    }
-    bytes.push(Number(rest & 0x7fn) | 0x80);
-  }
-}
-
-/** time_nanos behind the message: of a field that occurs twice the last one counts. */
-function at(pprof, time) {
-  return Buffer.concat([pprof, Buffer.from([9 << 3, ...varint(BigInt(time) * 1_000_000n)])]);
-}
-
 export class Fleet {
-  constructor({ agents, services, perAgent, bodies }) {
+  constructor({ agents, services, perAgent, windows }) {
     this.agents = agents;
     this.services = services;
     this.perAgent = perAgent;
-    this.bodies = bodies;
+    this.windows = windows;
   }
 
   /** Samples of a window: 19 Hz for 10 s on a service that uses a third of a core, and as many waits of over 1 ms. */
@@ -168,18 +162,15 @@ export class Fleet {
     const files = readdirSync(PROFILES).filter(name => name.endsWith('.pb.gz'));
     const wholes = [];
     for (const file of files) wholes.push(await decode(readFileSync(join(PROFILES, file))));
-    const bodies = [];
-    for (let service = 0; service < services; service++) {
+    const windows = Array.from({ length: services }, (_, service) => {
       const pick = numbers(service);
-      const own = [];
-      for (let i = 0; i < BODIES; i++)
-        own.push({
-          cpu: await windowOf(wholes[service % wholes.length], samples, pick, false),
-          offcpu: await windowOf(wholes[service % wholes.length], samples, pick, true),
-        });
-      bodies.push(own);
-    }
-    return new Fleet({ agents, services, perAgent, bodies });
+      const whole = wholes[service % wholes.length];
+      return Array.from({ length: WINDOWS }, () => ({
+        cpu: windowOf(whole, samples, pick, false),
+        offcpu: windowOf(whole, samples, pick, true),
+      }));
+    });
+    return new Fleet({ agents, services, perAgent, windows });
   }
 
   /** Services of a host: a few are everywhere, most on some. */
@@ -192,29 +183,25 @@ export class Fleet {
   }
 
   /** Body of the request that `agent` sends for the window that starts at `time`, Unix milliseconds. */
-  request(agent, time) {
+  async request(agent, time) {
     const pick = numbers(agent * 31 + time / 10_000);
-    const series = this.servicesOf(agent).flatMap(service => {
-      const { cpu, offcpu } = this.bodies[service][pick(BODIES)];
+    const series = [];
+    for (const service of this.servicesOf(agent)) {
+      const first = 1000 + ((agent * 48_271 + service * 16) % 4_000_000);
+      const window = this.windows[service][pick(WINDOWS)];
       const labels = {
         service_name: `service-${service}`,
         host: `host-${agent}`,
         pod: `service-${service}-${agent}`,
         deploy: `v${service % 3}`,
       };
-      return [
-        {
-          labels: { __name__: 'process_cpu', ...labels },
-          id: `${agent}-${service}-${time}-c`,
-          pprof: at(cpu, time),
-        },
-        {
-          labels: { __name__: 'process_offcpu', ...labels },
-          id: `${agent}-${service}-${time}-o`,
-          pprof: at(offcpu, time),
-        },
-      ];
-    });
+      for (const [kind, columns] of Object.entries(window))
+        series.push({
+          labels: { __name__: `process_${kind}`, ...labels },
+          id: `${agent}-${service}-${time}-${kind}`,
+          pprof: await encoded(columns, first, time),
+        });
+    }
     return { body: gzipSync(encodePushRequest(series), { level: 1 }), profiles: series.length };
   }
 }

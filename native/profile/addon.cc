@@ -40,8 +40,8 @@ Napi::Value SumProfileRows(const Napi::CallbackInfo& info) {
   return Promised(env, [&] {
     return Job::Start(
         env, [inputs = std::make_shared<std::vector<Merger::Input>>(FromInputs(info[0]))]() -> Finish {
-          auto rolled = std::make_shared<RolledUp>(SumProfiles(*inputs));
-          return [rolled](Napi::Env env) { return ToRolledUp(env, std::move(*rolled)); };
+          auto summed = std::make_shared<Summed>(SumProfiles(*inputs));
+          return [summed](Napi::Env env) { return ToSummed(env, std::move(*summed)); };
         });
   });
 }

@@ -112,8 +112,8 @@ export interface Batch {
 /**
  * Turns pprof into rows and symbol segments for one service and one UTC day. It remembers, bounded, which stacks are in
  * segments that the store has acknowledged, so that symbols are written once. Calls may overlap: a stack that is in
- * flight twice is written twice, and merges again when it is read. A profile names at most 17 segments: stacks that are
- * spread over more are written again. A ticket that is never answered is rolled back after 1,024 others.
+ * flight twice is written twice, and merges again when it is read. A profile names at most 65 segments: stacks that are
+ * spread over more are written again, all that are in its least used ones. A ticket that is never answered is rolled back after 1,024 others.
  */
 export class SymbolWriter {
   /**
@@ -147,21 +147,19 @@ export class Matcher {
 }
 
 /** What several profiles add up to, ready for the store. */
-export interface RolledUp {
+export interface Summed {
   /** Segments that `rows` points into, by position. */
   segments: string[];
   rows: Uint8Array;
   rowCount: number;
   /** Exact: may be over 64 bits where the values are extreme. */
   total: bigint;
-  /** To be stored with it, when it is not null: the last one of `segments`. */
-  segment: { id: string; bytes: Uint8Array } | null;
   /** Positions of profiles that are left out because their rows are damaged. */
   damaged: number[];
 }
 
 /** Sums rows of one sample type as they are, with their labels; needs no symbols, so a stack that two segments have stays two rows. */
-export function sumProfiles(profiles: { segments: string[]; rows: Uint8Array }[]): Promise<RolledUp>;
+export function sumProfiles(profiles: { segments: string[]; rows: Uint8Array }[]): Promise<Summed>;
 
 /** A call tree in preorder, ready to draw. Row 0 is the root; `start` and `total` are in units of the sample type. */
 export interface FlameColumns {
@@ -265,9 +263,10 @@ export interface Weights {
 export class Merger {
   /**
    * `sampleLabels: false` sums rows of one stack whatever their sample labels, which takes less time and memory (default
-   * true). Only `pprof({ sampleLabels: true })` needs them apart; matchers and `sumBy` do not.
+   * true); a list keeps these ones only. `pprof({ sampleLabels: true })` and `rollUp` need them; matchers and `sumBy` do
+   * not.
    */
-  constructor(options?: { matchers?: SampleMatcher[]; sampleLabels?: boolean; limits?: Limits });
+  constructor(options?: { matchers?: SampleMatcher[]; sampleLabels?: boolean | string[]; limits?: Limits });
   /** Needed before rows that point into it. A damaged segment throws SW_SEGMENT_DAMAGED and changes nothing. */
   addSegment(id: string, bytes: Uint8Array): Promise<void>;
   /** Whether an `addSegment` for it has resolved. */
@@ -299,10 +298,11 @@ export class Merger {
   /** Sum by value of one sample label ('' for rows without it); a sum over 64 bits is the greatest number of 64 bits. */
   sumBy(label: string): Promise<{ value: string[]; total: BigInt64Array }>;
   /**
-   * Everything that was added, as rows into the segments that were added, with only these sample labels. Label sets that
-   * no segment has become one of their own. Not after `sampleLabels: false` in the constructor.
+   * Everything that was added, as one profile with the symbols of `writer`, in at most 17 segments: stacks that are spread
+   * over more come together in the new one, and what is added to `writer` next finds them there. Not after
+   * `sampleLabels: false` in the constructor.
    */
-  rollUp(options: { labels: string[]; segmentPrefix: string }): Promise<RolledUp>;
+  rollUp(writer: SymbolWriter): Promise<Batch>;
   /**
    * Merged profile, gzip-compressed, with mappings, build ids, lines and inlined frames; leaf complete. Reasons of unnamed
    * frames are added to the comments. A sum over 64 bits becomes several samples, so that the total is right.

@@ -79,7 +79,20 @@ void Merger::Add(Cell cell, int64_t value, Side side) {
   if (side == kRight) return;
   if (cell.label_set >= label_set_sums_.size()) label_set_sums_.resize(symbols().label_set_count());
   label_set_sums_[cell.label_set] += value;
-  if (keep_labels_) CellSum(cell) += value;
+  if (keep_labels_) CellSum({cell.node, Kept(cell.label_set)}) += value;
+}
+
+uint32_t Merger::Kept(uint32_t label_set) {
+  if (!only_labels_ || label_set == 0) return label_set;
+  if (label_set >= kept_.size()) kept_.resize(symbols().label_set_count(), UINT32_MAX);
+  if (kept_[label_set] == UINT32_MAX) {
+    std::vector<SymbolColumns::Label> labels;
+    for (const auto& label : symbols().LabelsOf(label_set))
+      if (std::ranges::find(*only_labels_, symbols().strings[label.key]) != only_labels_->end())
+        labels.push_back(label);
+    kept_[label_set] = symbols_.LabelSet(labels);
+  }
+  return kept_[label_set];
 }
 
 std::vector<Sum> Merger::NodeWeights() const {

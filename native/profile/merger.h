@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -39,8 +40,13 @@ class Merger {
     Bytes rows;
   };
 
-  Merger(std::vector<LabelMatcher> matchers, bool keep_labels, const Limits& limits)
-      : matchers_(std::move(matchers)), keep_labels_(keep_labels), limits_(limits) {}
+  /// `only_labels` are the ones that are kept, else all.
+  Merger(std::vector<LabelMatcher> matchers, bool keep_labels, const Limits& limits,
+         std::optional<std::vector<std::string>> only_labels = std::nullopt)
+      : matchers_(std::move(matchers)),
+        keep_labels_(keep_labels),
+        only_labels_(std::move(only_labels)),
+        limits_(limits) {}
 
   /// Nothing when it is there. Throws Damaged and changes nothing.
   void AddSegment(const std::string& id, Span bytes);
@@ -78,6 +84,8 @@ class Merger {
   /// What a node weighs on both sides together.
   std::vector<Sum> NodeWeights() const;
   bool Matches(uint32_t label_set);
+  /// The label set with the labels that are kept.
+  uint32_t Kept(uint32_t label_set);
   /// Sum of a row of cells_, which is made when there is none.
   Sum& CellSum(Cell cell);
   /// Gives what ends at node i to node to[i].
@@ -85,6 +93,7 @@ class Merger {
 
   const std::vector<LabelMatcher> matchers_;
   const bool keep_labels_;
+  const std::optional<std::vector<std::string>> only_labels_;
   const Limits limits_;
   Symbols symbols_;
   std::unordered_map<std::string, Remap> segments_;
@@ -102,6 +111,7 @@ class Merger {
 
   enum class Verdict : uint8_t { kNotAsked, kYes, kNo };
   std::vector<Verdict> verdicts_;  // of the matchers, by label set
+  std::vector<uint32_t> kept_;     // by label set; UINT32_MAX before it is asked for
 
   // Memory that is used again for each profile.
   std::vector<Row> scratch_;

@@ -161,8 +161,12 @@ class MergerObject : public Napi::ObjectWrap<MergerObject> {
     Thrown(info.Env(), [&] {
       const Napi::Object options = OptionalObject(info.Env(), info[0]);
       limits_ = FromLimits(info.Env(), options.Get("limits"));
-      merger_ = std::make_unique<Merger>(FromMatchers(options.Get("matchers")),
-                                         OptionalFlag(options, "sampleLabels", true), limits_);
+      std::optional<std::vector<std::string>> only;
+      if (options.Get("sampleLabels").IsArray())
+        only = FromStrings(options.Get("sampleLabels"), "sampleLabels");
+      merger_ =
+          std::make_unique<Merger>(FromMatchers(options.Get("matchers")),
+                                   OptionalFlag(options, "sampleLabels", true), limits_, std::move(only));
     });
   }
 
@@ -335,14 +339,12 @@ class MergerObject : public Napi::ObjectWrap<MergerObject> {
 
   Napi::Value RollUpRows(const Napi::CallbackInfo& info) {
     return Promised(info.Env(), [&] {
-      const Napi::Object given = AsObject(info[0], "options");
-      const auto labels = FromStrings(given.Get("labels"), "labels");
-      const std::string prefix = AsString(given.Get("segmentPrefix"), "segmentPrefix");
+      const auto writer = WriterOf(info[0]);
       if (!merger_->keep_labels())
         throw Napi::TypeError::New(info.Env(), "this merger was made with sampleLabels: false");
-      return Run(info, [this, labels, prefix]() -> Finish {
-        auto rolled = std::make_shared<RolledUp>(RollUp(*merger_, labels, prefix));
-        return [rolled](Napi::Env env) { return ToRolledUp(env, std::move(*rolled)); };
+      return Run(info, [this, writer]() -> Finish {
+        auto batch = std::make_shared<Batch>(RollUp(*merger_, *writer));
+        return [batch](Napi::Env env) { return ToBatch(env, std::move(*batch)); };
       });
     });
   }
@@ -397,22 +399,14 @@ std::vector<Merger::Input> FromInputs(const Napi::Value& value) {
   return inputs;
 }
 
-Napi::Object ToRolledUp(Napi::Env env, RolledUp&& rolled) {
+Napi::Object ToSummed(Napi::Env env, Summed&& summed) {
   auto object = Napi::Object::New(env);
-  object.Set("segments", ToStrings(env, rolled.segments));
-  object.Set("rows", ToColumn(env, std::move(rolled.rows)));
-  object.Set("rowCount", rolled.row_count);
-  object.Set("total", ToBigInt(env, rolled.total));
-  if (rolled.segment) {
-    auto segment = Napi::Object::New(env);
-    segment.Set("id", rolled.segment->id);
-    segment.Set("bytes", ToColumn(env, std::move(rolled.segment->bytes)));
-    object.Set("segment", segment);
-  } else {
-    object.Set("segment", env.Null());
-  }
-  auto damaged = Napi::Array::New(env, rolled.damaged.size());
-  for (uint32_t i = 0; i < rolled.damaged.size(); i++) damaged.Set(i, static_cast<double>(rolled.damaged[i]));
+  object.Set("segments", ToStrings(env, summed.segments));
+  object.Set("rows", ToColumn(env, std::move(summed.rows)));
+  object.Set("rowCount", summed.row_count);
+  object.Set("total", ToBigInt(env, summed.total));
+  auto damaged = Napi::Array::New(env, summed.damaged.size());
+  for (uint32_t i = 0; i < summed.damaged.size(); i++) damaged.Set(i, static_cast<double>(summed.damaged[i]));
   object.Set("damaged", damaged);
   return object;
 }

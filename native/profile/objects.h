@@ -3,9 +3,11 @@
 
 #include <napi.h>
 
+#include <memory>
 #include <vector>
 
 #include "merger.h"
+#include "writer.h"
 
 namespace stackwell {
 
@@ -15,8 +17,11 @@ void DefineSymbolWriter(Napi::Env env, Napi::Object exports);
 void DefineMatcher(Napi::Env env, Napi::Object exports);
 void DefineMerger(Napi::Env env, Napi::Object exports);
 
-struct RolledUp;
-Napi::Object ToRolledUp(Napi::Env env, RolledUp&& rolled);
+/// Throws a TypeError when it is no SymbolWriter.
+std::shared_ptr<SymbolWriter> WriterOf(const Napi::Value& value);
+Napi::Object ToBatch(Napi::Env env, Batch&& batch);
+struct Summed;
+Napi::Object ToSummed(Napi::Env env, Summed&& summed);
 /// Profiles as `Merger.addProfiles` takes them.
 std::vector<Merger::Input> FromInputs(const Napi::Value& value);
 

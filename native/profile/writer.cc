@@ -10,11 +10,6 @@
 namespace stackwell {
 namespace {
 
-// A profile that names many segments costs a query as many reads. Past the maximum, what lies in the least
-// used ones is written again into the new one, down to the number kept: so that it does not happen every
-// time.
-constexpr size_t kMostSegments = 16;
-constexpr size_t kKeptSegments = 8;
 // A writer lives for a day of one service; this many segments in it mean that something is wrong, so it
 // starts anew.
 constexpr size_t kMostSegmentNames = 1 << 16;
@@ -25,11 +20,10 @@ constexpr size_t kLookUps = 4096;
 
 }  // namespace
 
-Batch SymbolWriter::Add(Span pprof, const Limits& limits) {
-  const Profile profile = Decode(pprof, limits);
-  const Canonical canonical(profile, limits.max_depth);
+Batch SymbolWriter::Add(const Profile& profile, uint64_t max_depth, SegmentLimit limit) {
+  const Canonical canonical(profile, max_depth);
 
-  Places places = Look(canonical);
+  Places places = Look(canonical, limit);
   Pending pending;
   Batch batch;
   batch.segment = WriteMissing(canonical, places, pending);
@@ -71,7 +65,7 @@ Batch SymbolWriter::Add(Span pprof, const Limits& limits) {
   return batch;
 }
 
-SymbolWriter::Places SymbolWriter::Look(const Canonical& canonical) {
+SymbolWriter::Places SymbolWriter::Look(const Canonical& canonical, SegmentLimit limit) {
   Places places;
   places.stacks.resize(canonical.stack_count());
   places.label_sets.resize(canonical.label_set_count());
@@ -97,7 +91,7 @@ SymbolWriter::Places SymbolWriter::Look(const Canonical& canonical) {
   std::vector<std::pair<size_t, uint32_t>> order;
   for (const auto& [segment, count] : uses) order.emplace_back(count, segment);
   std::ranges::sort(order, std::greater());
-  if (order.size() > kMostSegments) order.resize(kKeptSegments);
+  if (order.size() > limit.most) order.resize(limit.kept);
   std::map<uint32_t, uint32_t> positions;
   for (const auto& [count, segment] : order) {
     positions[segment] = static_cast<uint32_t>(places.segments.size());

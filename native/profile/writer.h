@@ -45,6 +45,16 @@ struct Batch {
   uint32_t ticket = 0;
 };
 
+/// A profile that names many segments costs a query as many reads. Past the maximum, what lies in the least
+/// used ones is written again into a new one, down to the number kept: so that it does not happen every time.
+struct SegmentLimit {
+  size_t most, kept;
+};
+/// Rare stacks are always spread, and to write them again for each profile that has them costs far more than
+/// to read more segments. Rollups bring together what the profiles of a minute were spread over.
+constexpr SegmentLimit kProfileSegments{64, 32};
+constexpr SegmentLimit kRollupSegments{16, 8};
+
 /// The SymbolWriter of index.d.ts. Every method may be called from any thread at any time. Commit and
 /// Rollback only move a ticket, so they never wait for long; what was committed is taken into account by the
 /// next Add.
@@ -57,7 +67,7 @@ class SymbolWriter {
         stacks_(max_stacks),
         label_sets_(max_stacks) {}
 
-  Batch Add(Span pprof, const Limits& limits);
+  Batch Add(const Profile& profile, uint64_t max_depth, SegmentLimit limit = kProfileSegments);
   void Commit(uint32_t ticket);
   void Rollback(uint32_t ticket);
 
@@ -76,7 +86,7 @@ class SymbolWriter {
     std::vector<std::string> segments;
   };
 
-  Places Look(const Canonical& canonical);
+  Places Look(const Canonical& canonical, SegmentLimit limit);
   void TakeCommitted();
   std::optional<EncodedSegment> WriteMissing(const Canonical& canonical, Places& places, Pending& pending);
   uint32_t Issue(Pending pending);

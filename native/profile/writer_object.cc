@@ -46,25 +46,6 @@ Napi::Object ToStoredProfile(Napi::Env env, StoredProfile&& stored, const Batch&
   return object;
 }
 
-Napi::Object ToBatch(Napi::Env env, Batch&& batch) {
-  auto object = Napi::Object::New(env);
-  if (batch.segment) {
-    auto segment = Napi::Object::New(env);
-    segment.Set("id", batch.segment->id);
-    segment.Set("bytes", ToColumn(env, std::move(batch.segment->bytes)));
-    object.Set("segment", segment);
-  } else {
-    object.Set("segment", env.Null());
-  }
-  auto profiles = Napi::Array::New(env, batch.profiles.size());
-  for (uint32_t i = 0; i < batch.profiles.size(); i++)
-    profiles.Set(i, ToStoredProfile(env, std::move(batch.profiles[i]), batch));
-  object.Set("profiles", profiles);
-  object.Set("truncated", static_cast<double>(batch.truncated));
-  object.Set("ticket", batch.ticket);
-  return object;
-}
-
 uint32_t AsTicket(const Napi::Value& value) {
   if (!value.IsNumber()) throw Napi::TypeError::New(value.Env(), "the ticket is not a number");
   return value.As<Napi::Number>().Uint32Value();
@@ -92,17 +73,23 @@ class SymbolWriterObject : public Napi::ObjectWrap<SymbolWriterObject> {
                                              OptionalCount(options, "maxFacetValues", 64, 0, 1u << 28));
   }
 
+  static std::shared_ptr<SymbolWriter> WriterOf(const Napi::Value& value) {
+    if (!value.IsObject() || !value.As<Napi::Object>().CheckTypeTag(&kTag))
+      throw Napi::TypeError::New(value.Env(), "the writer is not a SymbolWriter");
+    return Unwrap(value.As<Napi::Object>())->writer_;
+  }
+
  private:
   Napi::Value Add(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     return Promised(env, [&] {
       const Limits limits = FromLimits(env, info[1]);
-      return Job::Start(
-          env, [writer = writer_, limits, data = FromBytes(info[0], limits.max_bytes)]() -> Finish {
-            auto batch =
-                std::make_shared<Batch>(writer->Add({data.data(), data.data() + data.size()}, limits));
-            return [batch](Napi::Env env) { return ToBatch(env, std::move(*batch)); };
-          });
+      return Job::Start(env,
+                        [writer = writer_, limits, data = FromBytes(info[0], limits.max_bytes)]() -> Finish {
+                          const Profile profile = Decode({data.data(), data.data() + data.size()}, limits);
+                          auto batch = std::make_shared<Batch>(writer->Add(profile, limits.max_depth));
+                          return [batch](Napi::Env env) { return ToBatch(env, std::move(*batch)); };
+                        });
     });
   }
 
@@ -128,6 +115,29 @@ class SymbolWriterObject : public Napi::ObjectWrap<SymbolWriterObject> {
 };
 
 }  // namespace
+
+std::shared_ptr<SymbolWriter> WriterOf(const Napi::Value& value) {
+  return SymbolWriterObject::WriterOf(value);
+}
+
+Napi::Object ToBatch(Napi::Env env, Batch&& batch) {
+  auto object = Napi::Object::New(env);
+  if (batch.segment) {
+    auto segment = Napi::Object::New(env);
+    segment.Set("id", batch.segment->id);
+    segment.Set("bytes", ToColumn(env, std::move(batch.segment->bytes)));
+    object.Set("segment", segment);
+  } else {
+    object.Set("segment", env.Null());
+  }
+  auto profiles = Napi::Array::New(env, batch.profiles.size());
+  for (uint32_t i = 0; i < batch.profiles.size(); i++)
+    profiles.Set(i, ToStoredProfile(env, std::move(batch.profiles[i]), batch));
+  object.Set("profiles", profiles);
+  object.Set("truncated", static_cast<double>(batch.truncated));
+  object.Set("ticket", batch.ticket);
+  return object;
+}
 
 void DefineSymbolWriter(Napi::Env env, Napi::Object exports) { SymbolWriterObject::Define(env, exports); }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Batch, decode, Merger, type RolledUp, SymbolWriter, sumProfiles } from '#native/profile';
+import { type Batch, decode, Merger, SymbolWriter, sumProfiles } from '#native/profile';
 import { arbitrarySamples, type MadeSample } from './columns.js';
 import { EXPORT, merged, model, written } from './stored.js';
 
@@ -37,10 +37,12 @@ async function content(merger: Merger, sampleLabels: boolean): Promise<Map<strin
 }
 
 /** Merges a rollup with the segments that there are. */
-async function mergedRollup(rolled: RolledUp, batches: Batch[]): Promise<Merger> {
+async function mergedRollup(
+  rolled: { segments: string[]; rows: Uint8Array },
+  batches: Batch[],
+): Promise<Merger> {
   const merger = new Merger();
   for (const { segment } of batches) if (segment !== null) await merger.addSegment(segment.id, segment.bytes);
-  if (rolled.segment !== null) await merger.addSegment(rolled.segment.id, rolled.segment.bytes);
   const { damaged } = await merger.addProfiles([rolled]);
   expect(damaged).toEqual([]);
   return merger;
@@ -71,7 +73,7 @@ describe('sumProfiles', () => {
         const rolled = await sumProfiles(rows(batches));
         const samples = writers.flat(2);
         const total = samples.reduce((sum, { values }) => sum + values[0]!, 0n);
-        expect(rolled).toMatchObject({ total, segment: null, damaged: [] });
+        expect(rolled).toMatchObject({ total, damaged: [] });
         expect(new Set(rolled.segments).size).toBe(rolled.segments.length);
         const merger = await mergedRollup(rolled, batches);
         expect(await content(merger, true)).toEqual(await content(await merged(batches), true));
@@ -107,16 +109,25 @@ describe('sumProfiles', () => {
 });
 
 describe('rollUp of a merger', () => {
+  /** What was added, with this label only. */
+  const withPhases = async (batches: Batch[]) => {
+    const merger = new Merger({ sampleLabels: ['phase'] });
+    for (const { segment } of batches)
+      if (segment !== null) await merger.addSegment(segment.id, segment.bytes);
+    await merger.addProfiles(rows(batches));
+    return merger;
+  };
+
   it('keeps stacks and the labels that are asked for', () =>
     fc.assert(
       fc.asyncProperty(arbitraryWriters, async writers => {
         const batches = await batchesOf(writers);
-        const rolled = await (await merged(batches)).rollUp({ labels: ['phase'], segmentPrefix: PREFIX });
+        const made = await (await withPhases(batches)).rollUp(new SymbolWriter({ segmentPrefix: PREFIX }));
         const samples = writers.flat(2).map(sample => ({
           ...sample,
           labels: Object.fromEntries(Object.entries(sample.labels ?? {}).filter(([key]) => key === 'phase')),
         }));
-        const merger = await mergedRollup(rolled, batches);
+        const merger = await mergedRollup(made.profiles[0]!, [made]);
         const expected = model(samples, true);
         const actual = await content(merger, true);
         expect([...actual.values()].reduce((sum, value) => sum + value, 0n)).toBe(
@@ -127,38 +138,61 @@ describe('rollUp of a merger', () => {
       { numRuns: 60 },
     ));
 
-  it('names each stack once, in as few segments as there need be', async () => {
+  it('names each stack with each kept label set once, and writes what the writer has not', async () => {
     const same: MadeSample[] = [
       { stack: ['b', 'a'], values: [3n], labels: { pid: '1', phase: 'blocked' } },
       { stack: ['b', 'a'], values: [4n], labels: { pid: '2', phase: 'blocked' } },
       { stack: ['b', 'a'], values: [5n], labels: { pid: '2' } },
     ];
     const batches = await batchesOf([[same], [[...same, { stack: ['c', 'a'], values: [1n] }]]]);
-    const rolled = await (await merged(batches)).rollUp({ labels: ['phase'], segmentPrefix: PREFIX });
-    expect(rolled).toMatchObject({ rowCount: 3, total: 25n });
-    expect(rolled.segments).toHaveLength(2);
-    expect(rolled.segments[0]).toBe(batches[1]!.segment!.id);
-    expect(rolled.segment!.id.startsWith(PREFIX)).toBe(true);
-    expect(await content(await mergedRollup(rolled, batches), true)).toEqual(
+    const writer = new SymbolWriter({ segmentPrefix: PREFIX });
+    const made = await (await withPhases(batches)).rollUp(writer);
+    writer.commit(made.ticket);
+    const [rolled] = made.profiles;
+    expect(rolled).toMatchObject({ rowCount: 3, total: 25n, segments: [made.segment!.id] });
+    expect(made.segment!.id.startsWith(PREFIX)).toBe(true);
+    expect(await content(await mergedRollup(rolled!, [made]), true)).toEqual(
       new Map([
         [JSON.stringify([['b', 'a'], [['phase', 'string', 'blocked']]]), 14n],
         [JSON.stringify([['b', 'a'], []]), 10n],
         [JSON.stringify([['c', 'a'], []]), 1n],
       ]),
     );
-    const without = await (await merged(batches)).rollUp({ labels: [], segmentPrefix: PREFIX });
-    expect(without).toMatchObject({ rowCount: 2, total: 25n, segment: null });
-    // The same, whatever the order: what is made twice is stored once.
-    const turned = await (await merged([...batches].reverse())).rollUp({
-      labels: ['phase'],
-      segmentPrefix: PREFIX,
-    });
-    expect(turned.segments.slice(0, 1)).toEqual(rolled.segments.slice(0, 1));
+    const again = await (await withPhases([...batches].reverse())).rollUp(writer);
+    expect(again).toMatchObject({ segment: null, profiles: [{ segments: [made.segment!.id] }] });
   });
 
-  it('is refused where labels were not kept', async () => {
-    await expect(
-      new Merger({ sampleLabels: false }).rollUp({ labels: [], segmentPrefix: '' }),
-    ).rejects.toThrow(TypeError);
+  it('brings together what is spread over many segments, for the profiles that come next', async () => {
+    const writer = new SymbolWriter({ segmentPrefix: PREFIX });
+    const batches = [];
+    const all: MadeSample[] = [];
+    for (let i = 0; i < 40; i++) {
+      const sample: MadeSample = { stack: [`f${i}`, 'main'], values: [1n], labels: { phase: `p${i % 2}` } };
+      all.push(sample);
+      batches.push(await written(writer, [sample]));
+    }
+    const before = (await written(writer, all)).profiles[0]!.segments.length;
+    expect(before).toBe(40);
+    const made = await (await withPhases(batches)).rollUp(writer);
+    writer.commit(made.ticket);
+    expect(made.profiles[0]!.segments).toHaveLength(9);
+    expect(made.segment!.id).toBe(made.profiles[0]!.segments.at(-1));
+    const after = await written(writer, all);
+    expect(after.segment).toBeNull();
+    expect(after.profiles[0]!.segments.length).toBeLessThanOrEqual(9);
+    expect(await content(await mergedRollup(after.profiles[0]!, [...batches, made]), true)).toEqual(
+      model(all, true),
+    );
+  });
+
+  it('is empty for nothing', async () => {
+    const made = await new Merger().rollUp(new SymbolWriter());
+    expect(made).toMatchObject({ segment: null, profiles: [{ total: 0n, rowCount: 0, segments: [] }] });
+  });
+
+  it('is refused where labels were not kept, and without a writer', async () => {
+    const writer = new SymbolWriter();
+    await expect(new Merger({ sampleLabels: false }).rollUp(writer)).rejects.toThrow(TypeError);
+    await expect(new Merger().rollUp({} as SymbolWriter)).rejects.toThrow(TypeError);
   });
 });

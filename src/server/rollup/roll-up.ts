@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The rollups of one bucket: one for each series, and a wide one for each service over all its series.
 import { createHash } from 'node:crypto';
-import { Merger, type RolledUp, type SymbolWriter, sumProfiles } from '#native/profile';
+import { Merger, type Summed, type SymbolWriter, sumProfiles } from '#native/profile';
 import { labelOf } from '../../profile/labels.js';
 import type { Labels } from '../../profile/types.js';
 import {
@@ -10,7 +10,6 @@ import {
   type ProfileRecord,
   type Segment,
   type Store,
-  segmentPrefix,
   WIDE_LABELS,
   WIDE_SAMPLE_LABELS,
 } from '../../store/store.js';
@@ -65,7 +64,11 @@ class Group {
   }
 
   /** The rollup with these rows; null when its total is over 64 bits, and then its parts stand for it no longer. */
-  record({ level, start }: Bucket, wide: boolean, rolled: RolledUp): ProfileRecord | null {
+  record(
+    { level, start }: Bucket,
+    wide: boolean,
+    rolled: Pick<Summed, 'segments' | 'rows' | 'total'>,
+  ): ProfileRecord | null {
     if (rolled.total > INT64_MAX || rolled.total < -INT64_MAX) return null;
     const { tenant, type, labels } = this;
     const quality = new Quality();
@@ -119,43 +122,14 @@ class Groups {
   }
 }
 
-const MERGED = { type: 'merged', unit: 'count' };
-/** What was within the limits when it came is so when it is merged, or nearly. */
-const LIMITS = {
-  maxBytes: 1 << 29,
-  maxSamples: 1 << 24,
-  maxLocations: 1 << 24,
-  maxStrings: 1 << 24,
-  maxDepth: 32_768,
-};
-
-/** Everything that was added, with the symbols of `writer`. */
-async function rewritten(merger: Merger, writer: SymbolWriter, tickets: WriterTicket[]): Promise<RolledUp> {
-  const pprof = await merger.pprof({
-    sampleType: MERGED.type,
-    sampleUnit: MERGED.unit,
-    periodType: MERGED.type,
-    periodUnit: MERGED.unit,
-    period: 1n,
-    timeNanos: 1n,
-    durationNanos: 1n,
-    sampleLabels: true,
-    reasons: true,
-  });
-  const { ticket, segment, profiles } = await writer.add(pprof, LIMITS);
-  tickets.push({ writer, ticket });
-  const { segments, rows, rowCount, total } = profiles[0]!;
-  return { segments, rows, rowCount, total, segment, damaged: [] };
-}
-
 function wideLabels(labels: Labels): Labels {
   return Object.fromEntries(WIDE_LABELS.filter(name => name in labels).map(name => [name, labels[name]!]));
 }
 
 /**
- * Reads the level below and makes the level of `bucket`. Wide ones of the finest level are made of its other rollups.
- * Coarser wide ones get symbols of their own, by the month: a question about a month would else read what each of its
- * days has written, which is mostly the same.
+ * Reads the level below and makes the level of `bucket`. Wide ones of the finest level are made of its other rollups;
+ * they bring together what the profiles of many agents have each in a segment of its own. Coarser wide ones get symbols
+ * by the month: a question about a month would else read what each of its days has written, which is mostly the same.
  */
 export async function rollUp(
   store: Store,
@@ -203,23 +177,23 @@ export async function rollUp(
   const day = new Date(bucket.start).toISOString().slice(0, 10);
   const month = `${day.slice(0, 7)}-01`;
   for (const group of wide) {
-    const merger = new Merger({ sampleLabels: true });
+    const merger = new Merger({ sampleLabels: [...WIDE_SAMPLE_LABELS] });
     await symbols.supply(merger, group.records, new Set());
     const { damaged } = await merger.addProfiles(group.records);
     if (!finest) made.damaged += damaged.length;
     const { tenant } = group;
     const service = labelOf(group.labels, 'service_name');
-    const rolled = finest
-      ? await merger.rollUp({
-          labels: [...WIDE_SAMPLE_LABELS],
-          segmentPrefix: segmentPrefix(tenant, service, day),
-        })
-      : await rewritten(merger, writers.get(tenant, service, month), made.tickets);
-    const record = group.record(bucket, true, rolled);
-    if (record === null) continue;
+    const since = finest ? day : month;
+    const writer = writers.get(tenant, service, since);
+    const { ticket, segment, profiles } = await merger.rollUp(writer);
+    const record = group.record(bucket, true, profiles[0]!);
+    if (record === null) {
+      writer.rollback(ticket);
+      continue;
+    }
     made.profiles.push(record);
-    if (rolled.segment !== null)
-      made.segments.push({ ...rolled.segment, tenant, service, day: finest ? day : month });
+    made.tickets.push({ writer, ticket });
+    if (segment !== null) made.segments.push({ ...segment, tenant, service, day: since });
   }
   return made;
 }
