@@ -8,6 +8,8 @@ import type { ProfileRecord, ProfileStats, Selection } from '../store.js';
 import { storedLevel } from './schema.js';
 import type { SeriesIndex } from './series-index.js';
 
+/** The first batch is small and each is twice the one before: what is read is worked on while the next is read. */
+const FIRST_PROFILES = 64;
 const BATCH_PROFILES = 1024;
 const BATCH_BYTES = 4 * 1024 * 1024;
 
@@ -68,6 +70,7 @@ class Distinct<T> {
 /** The profiles that a selection had when it was opened, oldest first. Holds no transaction open between batches. */
 export class Cursor {
   #next = 0;
+  #size = FIRST_PROFILES;
 
   private constructor(
     private readonly ids: Float64Array,
@@ -110,8 +113,10 @@ export class Cursor {
   /** Null at the end. Profiles that were deleted meanwhile are left out. */
   next(reader: RecordReader): RecordBatch | null {
     while (this.#next < this.ids.length) {
-      const { batch, taken } = reader.read(this.ids.subarray(this.#next), this.level);
+      const ids = this.ids.subarray(this.#next, this.#next + this.#size);
+      const { batch, taken } = reader.read(ids, this.level);
       this.#next += taken;
+      this.#size = Math.min(this.#size * 2, BATCH_PROFILES);
       batch.damaged += this.damaged;
       this.damaged = 0;
       if (batch.uid.length > 0 || batch.damaged > 0) return batch;
@@ -149,7 +154,7 @@ export class RecordReader {
     let damaged = 0;
     let bytes = 0;
     let taken = 0;
-    while (taken < ids.length && found.length < BATCH_PROFILES && bytes < BATCH_BYTES) {
+    while (taken < ids.length && bytes < BATCH_BYTES) {
       const row = this.#row(ids[taken++]!);
       if (row === undefined) continue;
       if (row === null || !isWhole(row) || this.index.get(Number(row.series)) === undefined) {
