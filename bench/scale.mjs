@@ -1,35 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
-// node bench/scale.mjs [--agents N] [--windows N] [--elasticsearch URL] [--json FILE]: what a fleet costs, measured on
-// agents that exist on paper (bench/server/fleet.mjs), for docs/scale.md. Then days that are rolled up already are put
-// into the store, and ranges of different length are asked for.
+// node bench/scale.mjs [--agents N] [--windows N] [--elasticsearch] [--json FILE]: what a fleet costs, measured on agents
+// that exist on paper (bench/server/fleet.mjs), for docs/scale.md: `--agents 1000 --windows 6` is a minute of a fleet,
+// `--agents 40 --windows 360` an hour of a part of it, whose rollups are as full as they get. Then days that are rolled up
+// already are put into the store, and ranges of different length are asked for.
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { arch, cpus, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { LEVELS, PARTITIONS, partitionOf } from '../dist/store/store.js';
+import { startElasticsearch } from './server/elasticsearch.mjs';
 import { Fleet } from './server/fleet.mjs';
+import { cpuSeconds, ready, stop, wait } from './server/processes.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const args = process.argv.slice(2);
 const option = (name, otherwise) => (args.includes(name) ? args[args.indexOf(name) + 1] : otherwise);
 const AGENTS = Number(option('--agents', 1000));
-const WINDOWS = Number(option('--windows', 18));
+const WINDOWS = Number(option('--windows', 6));
 const SERVICES = 40;
 const PER_AGENT = 5;
 const AT_ONCE = 16;
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const TYPE = 'process_cpu:cpu:nanoseconds:cpu:nanoseconds';
-const elasticsearch = option('--elasticsearch');
-const PREFIX = `scale${process.pid}`;
+const PREFIX = 'scale';
 
 const log = text => process.stderr.write(`${text}\n`);
-const wait = ms => new Promise(resolve => setTimeout(resolve, ms));
 
+// Elasticsearch takes a comma in a path for a second path.
 const folder = mkdtempSync(join(tmpdir(), 'stackwell-scale-'));
 const data = join(folder, 'data');
+const node = args.includes('--elasticsearch') ? await startElasticsearch(join(folder, 'node')) : null;
 writeFileSync(
   join(folder, 'config.yaml'),
   `server:\n  retention: { maxAge: 40d }\n  elasticsearch: { prefix: ${PREFIX} }\n`,
@@ -37,33 +39,28 @@ writeFileSync(
 
 async function start() {
   const listen = '127.0.0.1:4641';
-  const more = elasticsearch === undefined ? [] : ['--elasticsearch', elasticsearch];
   const child = spawn(
     join(ROOT, 'bin/stackwell'),
-    ['server', '--config', join(folder, 'config.yaml'), '--data', data, '--listen', listen, ...more],
+    [
+      ...['server', '--config', join(folder, 'config.yaml'), '--data', data, '--listen', listen],
+      ...(node === null ? [] : ['--elasticsearch', node.url]),
+    ],
     { stdio: ['ignore', 'ignore', 'inherit'] },
   );
   const url = `http://${listen}`;
-  for (let tries = 0; ; tries++) {
-    try {
-      if ((await fetch(`${url}/readyz`)).ok) break;
-    } catch {}
-    if (tries > 300 || child.exitCode !== null) throw new Error('the server does not start');
-    await wait(100);
-  }
+  await ready(`${url}/readyz`, child, 60);
   return { child, url };
 }
 
-async function stop({ child }) {
-  const gone = once(child, 'exit');
-  child.kill('SIGTERM');
-  await gone;
-}
-
-function cpuMs({ child }) {
-  const fields = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ')[1].split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * 10;
-}
+/** Of the server, and of the store when it is a process of its own. */
+const cpuMs = ({ child }) => ({
+  server: cpuSeconds(child.pid) * 1000,
+  store: (node?.cpuSeconds() ?? 0) * 1000,
+});
+const cpuSince = (server, before, count) => {
+  const now = cpuMs(server);
+  return { server: (now.server - before.server) / count, store: (now.store - before.store) / count };
+};
 
 async function metric(server, name) {
   const text = await (await fetch(`${server.url}/metrics`)).text();
@@ -73,29 +70,51 @@ async function metric(server, name) {
     .reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
 }
 
-async function diskBytes() {
-  if (elasticsearch === undefined)
-    return readdirSync(data).reduce((sum, name) => sum + statSync(join(data, name)).size, 0);
-  await fetch(`${elasticsearch}/_flush`, { method: 'POST' });
-  const stats = await (await fetch(`${elasticsearch}/${PREFIX}-*/_stats/store`)).json();
-  return stats._all.total.store.size_in_bytes;
-}
-
-/** What the embedded store's file is made of: rows and their number by level (negative: wide), and symbols. */
-async function parts() {
+/** Number and bytes on disk of what there is: profiles, rollups by level (`w`: wide), symbols. */
+async function kinds() {
+  if (node !== null) {
+    // As a day's index is once it is no longer written to.
+    for (const what of ['_forcemerge?max_num_segments=1', '_flush'])
+      await fetch(`${node.url}/${PREFIX}-*/${what}`, { method: 'POST' });
+    const { indices } = await (await fetch(`${node.url}/${PREFIX}-*/_stats/store,docs`)).json();
+    const sums = {};
+    for (const [name, { primaries }] of Object.entries(indices)) {
+      const kind = name
+        .slice(PREFIX.length + 1)
+        .replace(/-\d{4}\.[\d.]+$/, '')
+        .replace('profiles-', '');
+      sums[kind] ??= { count: 0, bytes: 0 };
+      const one = sums[kind];
+      one.count += primaries.docs.count;
+      one.bytes += primaries.store.size_in_bytes;
+    }
+    return sums;
+  }
   const { default: Database } = await import('better-sqlite3');
-  const db = new Database(join(data, 'stackwell.db'), { readonly: true });
+  const db = new Database(join(data, 'stackwell.db'));
   try {
-    return {
-      levels: db
-        .prepare(
-          'SELECT level, count(*) AS profiles, avg(length(rows)) AS rowBytes, avg(length(segments) / 4) AS segments FROM profiles GROUP BY level',
-        )
-        .all(),
-      symbols: db
-        .prepare('SELECT count(*) AS segments, sum(length(bytes)) AS bytes FROM segment_bytes')
-        .get(),
-    };
+    // As it is at rest: without the log of what was written last.
+    db.pragma('wal_checkpoint(TRUNCATE)');
+    const sums = {};
+    const levels = db
+      .prepare(
+        `SELECT level, count(*) AS count, sum(length(rows) + length(segments) + length(uid) + length(stats) + 40) AS bytes
+         FROM profiles GROUP BY level`,
+      )
+      .all();
+    for (const { level, count, bytes } of levels)
+      sums[level < 0 ? `${-level}w` : String(level)] = { count, bytes };
+    sums.segments = db
+      .prepare('SELECT count(*) AS count, sum(length(bytes) + 120) AS bytes FROM segment_bytes')
+      .get();
+    // Indexes and free space go with the rows.
+    const all = Object.values(sums);
+    const file = readdirSync(data).reduce((sum, name) => sum + statSync(join(data, name)).size, 0);
+    const more =
+      (file - all.reduce((sum, { bytes }) => sum + bytes, 0)) /
+      all.reduce((sum, { count }) => sum + count, 0);
+    for (const one of all) one.bytes += more * one.count;
+    return sums;
   } finally {
     db.close();
   }
@@ -108,7 +127,7 @@ const ms = async work => {
 };
 
 async function openStore() {
-  if (elasticsearch === undefined) {
+  if (node === null) {
     const { openEmbeddedStore } = await import('../dist/store/embedded/embedded-store.js');
     return openEmbeddedStore(data);
   }
@@ -116,7 +135,7 @@ async function openStore() {
   const none = { username: '', password: '', apiKey: '', caFile: '' };
   return openElasticsearchStore({
     ...none,
-    urls: [elasticsearch],
+    urls: [node.url],
     timeout: 30_000,
     prefix: PREFIX,
     replicas: '0',
@@ -230,7 +249,7 @@ async function ask(server, parameters, times = 5) {
   return {
     firstMs: runs[0],
     medianMs: again[again.length >> 1],
-    cpuMs: (cpuMs(server) - before) / (times + 1),
+    cpuMs: cpuSince(server, before, times + 1),
     profiles: body.profiles,
     nodes: body.depth.length,
     limited: body.limited,
@@ -240,7 +259,7 @@ async function ask(server, parameters, times = 5) {
 
 const result = { benchmark: 'scale', date: new Date().toISOString().slice(0, 10) };
 result.machine = { cpus: cpus().length, kernel: release(), arch: arch(), node: process.version };
-result.store = elasticsearch === undefined ? 'embedded' : 'Elasticsearch';
+result.store = node === null ? 'embedded' : 'Elasticsearch';
 result.fleet = { agents: AGENTS, services: SERVICES, perAgent: PER_AGENT, windows: WINDOWS, hz: 19 };
 let server;
 try {
@@ -249,16 +268,17 @@ try {
   server = await start();
   // Within one hour that is over.
   const hour = Math.floor(Date.now() / HOUR) * HOUR - 2 * HOUR;
+  const first = hour + (WINDOWS * 10_000 <= 50 * MINUTE ? 10 * MINUTE : 0);
   log(`${AGENTS} agents, ${WINDOWS} windows`);
   const cpuBefore = cpuMs(server);
-  const [sent, took] = await ms(() => ingest(server, fleet, hour + 10 * MINUTE));
+  const [sent, took] = await ms(() => ingest(server, fleet, first));
   const rolledWhile = await metric(server, 'stackwell_rollup_seconds_sum');
   const { profiles } = sent;
   result.ingest = {
     requests: sent.requests,
     profiles,
     profilesPerSecond: (profiles / took) * 1000,
-    cpuMsPerProfile: (cpuMs(server) - cpuBefore) / profiles,
+    cpuMsPerProfile: cpuSince(server, cpuBefore, profiles),
     wireBytesPerProfile: sent.wireBytes / profiles,
     acknowledgedMs: {
       p50: sent.latencies[sent.latencies.length >> 1],
@@ -274,27 +294,20 @@ try {
     const lag = await metric(server, 'stackwell_rollup_lag_seconds');
     quiet = lag === 0 ? quiet + 1 : 0;
   }
-  result.rollups = { cpuMsPerProfileAfter: (cpuMs(server) - cpuRoll) / profiles };
-  const objects = await metric(server, 'stackwell_store_objects{kind="profiles"}');
-  result.stored = {
-    bytes: await diskBytes(),
-    profilesAndRollups: objects,
-    segments: await metric(server, 'stackwell_store_objects{kind="segments"}'),
-  };
-  if (elasticsearch === undefined) result.stored.parts = await parts();
+  result.rollups = { cpuMsPerProfileAfter: cpuSince(server, cpuRoll, profiles) };
+  result.stored = await kinds();
   result.hour = await ask(server, {
     from: String(hour),
     until: String(hour + HOUR),
     query: '{service_name=~".+"}',
   });
-  await stop(server);
+  await stop(server.child);
   server = null;
 
   log('30 days of one service, 24 hours of the fleet');
   const store = await openStore();
   const { sumProfiles } = await import('#native/profile');
   EMPTY_ROWS = (await sumProfiles([])).rows;
-  const bytesBefore = await diskBytes();
   const oneHours = Array.from({ length: 30 * 24 }, (_, at) => at + 1);
   result.month = await repeatHours(store, hour, oneHours.slice(24), {
     wide: true,
@@ -306,7 +319,6 @@ try {
     wide: await repeatHours(store, hour, fleetHours, { wide: true, limit: 10_000 }),
   };
   await store.close();
-  result.bytesOfRollups = (await diskBytes()) - bytesBefore;
   server = await start();
   const end = hour + HOUR;
   const one = '{service_name="service-0"}';
@@ -333,10 +345,11 @@ try {
       query: '{service_name=~".+"}',
     }),
   };
-  await stop(server);
+  await stop(server.child);
   server = null;
 } finally {
-  if (server) await stop(server);
+  if (server) await stop(server.child);
+  await node?.stop();
   rmSync(folder, { recursive: true, force: true });
 }
 const file = option('--json');

@@ -90,6 +90,7 @@ async function measure(target) {
       log(`  ${n} profiles are in`);
     }
     await wait(SETTLE_S * 1000);
+    await running.flush?.();
     const total = CONNECTIONS.reduce((sum, [, n]) => sum + n, 0) + profiles;
     result.disk = { profiles: total, bytes: running.diskBytes(), bytesBefore: before };
     for (const { n, from, until } of ranges)

@@ -1,60 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The servers that are measured: how each is started, and what its questions are called in the load tool.
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { startElasticsearch } from './elasticsearch.mjs';
+import { diskBytes, memoryMB, ready, start, stop } from './processes.mjs';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const PEERS = process.env.PEERS_HOME ?? join(homedir(), '.cache/stackwell-peers');
 const PYROSCOPE = join(PEERS, 'bin/pyroscope');
-const ELASTICSEARCH = join(
-  process.env.STACKWELL_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'stackwell'),
-  'elasticsearch',
-);
-const wait = ms => new Promise(resolve => setTimeout(resolve, ms));
-
-function start(command, args, folder, env = {}) {
-  const log = openSync(join(folder, 'log'), 'a');
-  return spawn(command, args, { cwd: folder, stdio: ['ignore', log, log], env: { ...process.env, ...env } });
-}
-
-async function stop(child) {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const gone = once(child, 'exit');
-  child.kill('SIGTERM');
-  const timer = setTimeout(() => child.kill('SIGKILL'), 20_000);
-  await gone;
-  clearTimeout(timer);
-}
-
-async function ready(url, child, seconds) {
-  for (const until = Date.now() + seconds * 1000; Date.now() < until; await wait(100)) {
-    if (child.exitCode !== null) throw new Error(`it ended with ${child.exitCode}`);
-    try {
-      if ((await fetch(url)).ok) return;
-    } catch {}
-  }
-  throw new Error(`${url} is not ready`);
-}
-
-function memoryMB(pid, field = 'VmRSS') {
-  const line = readFileSync(`/proc/${pid}/status`, 'utf8').match(new RegExp(`${field}:\\s+(\\d+)`));
-  return Number(line[1]) / 1024;
-}
-
-function cpuSeconds(pid) {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / 100;
-}
-
-/** As `du` has it; files come and go while it is counted. */
-function diskBytes(folder) {
-  const { stdout } = spawnSync('du', ['--bytes', '--summarize', folder], { encoding: 'utf8' });
-  return Number(stdout.split('\t')[0]);
-}
 
 /** The process that serves: `bin/stackwell` is a shell that becomes it. */
 async function stackwell(folder, more) {
@@ -72,7 +27,7 @@ async function stackwell(folder, more) {
 const OWN_KINDS = { 'flame graph': 'flamegraph', pprof: 'pprof', diff: 'sw-diff' };
 const PEER_KINDS = { 'flame graph': 'smst', pprof: 'smp', diff: 'diff' };
 
-function pyroscope(storage, more) {
+function pyroscope(storage, more, own) {
   const args = [
     ...['-target=all', `-architecture.storage=${storage}`, '-log.level=warn', ...more],
     ...['-server.http-listen-address=127.0.0.1', '-server.http-listen-port=4041'],
@@ -125,11 +80,20 @@ function pyroscope(storage, more) {
         url,
         pid: child.pid,
         memoryMB: field => memoryMB(child.pid, field),
-        diskBytes: () => diskBytes(data),
+        ...own(url, data),
         stop: () => stop(child),
       };
     },
   };
+}
+
+async function flush(url) {
+  const answer = await fetch(`${url}/ingester.v1.IngesterService/Flush`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: '{}',
+  });
+  if (!answer.ok) throw new Error(`flush: ${answer.status} ${await answer.text()}`);
 }
 
 export const TARGETS = [
@@ -149,66 +113,35 @@ export const TARGETS = [
     },
   },
   {
-    name: 'stackwell, Elasticsearch',
+    name: 'stackwell with Elasticsearch',
     kinds: OWN_KINDS,
     missing: () => null,
     async start(folder) {
-      execFileSync(join(ROOT, 'test/elasticsearch/setup.sh'), [ELASTICSEARCH], { stdio: 'ignore' });
-      const data = join(folder, 'elasticsearch');
-      mkdirSync(join(data, 'tmp'), { recursive: true });
-      const native = join(ELASTICSEARCH, 'native');
-      const node = spawn(
-        'java',
-        [
-          ...['-Xms1g', '-Xmx1g', '-XX:+UseSerialGC', `-Djava.io.tmpdir=${join(data, 'tmp')}`],
-          ...[`-Djava.library.path=${native}`, `-Des.nativelibs.path=${native}`, '-Djna.nosys=true'],
-          ...[
-            '-Dio.netty.noUnsafe=true',
-            '-Dio.netty.noKeySetOptimization=true',
-            '-Dlog4j2.disable.jmx=true',
-          ],
-          ...['-Dio.netty.recycler.maxCapacityPerThread=0', '-Dlog4j.shutdownHookEnabled=false'],
-          ...[
-            '-cp',
-            readdirSync(join(ELASTICSEARCH, 'lib'))
-              .map(jar => `lib/${jar}`)
-              .join(':'),
-          ],
-          ...[
-            'EsNode',
-            'home',
-            'bench',
-            'http.port=9240',
-            'transport.port=9340',
-            'discovery.type=single-node',
-          ],
-          ...[`path.data=${join(data, 'data')}`, `path.logs=${data}`, 'network.host=127.0.0.1'],
-          'cluster.routing.allocation.disk.threshold_enabled=false',
-        ],
-        { cwd: ELASTICSEARCH, stdio: 'ignore' },
-      );
-      const elasticsearch = 'http://127.0.0.1:9240';
+      const node = await startElasticsearch(join(folder, 'elasticsearch'));
       try {
-        await ready(`${elasticsearch}/_cluster/health`, node, 90);
-        const { child, url, pid } = await stackwell(folder, ['--elasticsearch', elasticsearch]);
+        const { child, url, pid } = await stackwell(folder, ['--elasticsearch', node.url]);
         return {
           url,
           pid,
           memoryMB: field => memoryMB(pid, field),
           // Its processor time is told beside the server's own.
-          also: () => cpuSeconds(node.pid),
-          diskBytes: () => diskBytes(join(data, 'data')),
+          also: node.cpuSeconds,
+          diskBytes: node.diskBytes,
           async stop() {
             await stop(child);
-            await stop(node);
+            await node.stop();
           },
         };
       } catch (error) {
-        await stop(node);
+        await node.stop();
         throw error;
       }
     },
   },
-  pyroscope('v1', ['-write-path=ingester']),
-  pyroscope('v2', []),
+  // What it has is in memory until it is flushed; blocks are then copied to shared storage, and counted once.
+  pyroscope('v1', ['-write-path=ingester'], (url, data) => ({
+    flush: () => flush(url),
+    diskBytes: () => diskBytes(join(data, 'v1')),
+  })),
+  pyroscope('v2', [], (_, data) => ({ diskBytes: () => diskBytes(data) })),
 ];

@@ -83,6 +83,9 @@ export class Filters {
     const absent: Query = { bool: { must_not: [exists] } };
     if (op === '=') return [value === '' ? absent : is([value])];
     if (op === '!=') return [value === '' ? exists : { bool: { must_not: [is([value])] } }];
+    // What most questions ask for, without a list of what there is.
+    if (op === '=~' && value === '.*') return [];
+    if (op === '=~' && value === '.+') return [exists];
     const test = await tester(matcher);
     const withAbsent = test([''])[0] === 1;
     const values = await list();

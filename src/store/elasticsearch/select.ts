@@ -62,22 +62,33 @@ export async function* pagesOf(
   docvalues: string[] = [],
   sort: string[] = [],
 ): AsyncGenerator<Hit[]> {
+  const what = {
+    track_total_hits: false,
+    query,
+    _source: false,
+    ...(fields.length === 0 ? {} : { stored_fields: fields }),
+    ...(docvalues.length === 0 ? {} : { docvalue_fields: docvalues }),
+  };
+  let size = FIRST_PAGE;
+  // What fits into one page, as most does, needs no point in time.
+  const only = await cluster.run(client =>
+    client.search({ index, ...LENIENT, size, sort: sort.length === 0 ? ['_doc'] : sort, ...what }),
+  );
+  if (only.hits.hits.length < size) {
+    if (only.hits.hits.length > 0) yield only.hits.hits;
+    return;
+  }
   let pit = (
     await cluster.run(client => client.openPointInTime({ index, keep_alive: KEEP_ALIVE, ...LENIENT }))
   ).id;
   let ahead: Promise<Hit[]> | null = null;
-  let size = FIRST_PAGE;
   const page = async (after: estypes.SortResults | undefined) => {
     const found = await cluster.run(client =>
       client.search({
         pit: { id: pit, keep_alive: KEEP_ALIVE },
         size,
-        track_total_hits: false,
-        query,
         sort: [...sort, '_shard_doc'],
-        _source: false,
-        ...(fields.length === 0 ? {} : { stored_fields: fields }),
-        ...(docvalues.length === 0 ? {} : { docvalue_fields: docvalues }),
+        ...what,
         ...(after === undefined ? {} : { search_after: after }),
       }),
     );
