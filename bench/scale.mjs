@@ -4,7 +4,7 @@
 // `--agents 40 --windows 360` an hour of a part of it, whose rollups are as full as they get. Then days that are rolled up
 // already are put into the store, and ranges of different length are asked for.
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { arch, cpus, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -62,12 +62,14 @@ const cpuSince = (server, before, count) => {
   return { server: (now.server - before.server) / count, store: (now.store - before.store) / count };
 };
 
-async function metric(server, name) {
-  const text = await (await fetch(`${server.url}/metrics`)).text();
-  return text
-    .split('\n')
-    .filter(line => line.startsWith(name))
-    .reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
+/** Sums of what begins with these names. Each look starts the event loop's histogram anew. */
+async function metrics(server, ...names) {
+  const lines = (await (await fetch(`${server.url}/metrics`)).text()).split('\n');
+  return names.map(name =>
+    lines
+      .filter(line => line.startsWith(name))
+      .reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0),
+  );
 }
 
 /** Number and bytes on disk of what there is: profiles, rollups by level (`w`: wide), symbols. */
@@ -272,7 +274,11 @@ try {
   log(`${AGENTS} agents, ${WINDOWS} windows`);
   const cpuBefore = cpuMs(server);
   const [sent, took] = await ms(() => ingest(server, fleet, first));
-  const rolledWhile = await metric(server, 'stackwell_rollup_seconds_sum');
+  const [rolledWhile, ...lag] = await metrics(
+    server,
+    'stackwell_rollup_seconds_sum',
+    ...['p50', 'p99', 'max'].map(name => `nodejs_eventloop_lag_${name}_seconds`),
+  );
   const { profiles } = sent;
   result.ingest = {
     requests: sent.requests,
@@ -285,14 +291,16 @@ try {
       p99: sent.latencies[Math.floor(sent.latencies.length * 0.99)],
     },
     rollupSecondsMeanwhile: rolledWhile,
+    // Its clock ticks every 10 ms: that much is no lag.
+    eventLoopMs: { p50: lag[0] * 1000, p99: lag[1] * 1000, max: lag[2] * 1000 },
   };
   log(JSON.stringify(result.ingest));
   log('rolling up');
   const cpuRoll = cpuMs(server);
   for (let quiet = 0; quiet < 3; ) {
     await wait(10_000);
-    const lag = await metric(server, 'stackwell_rollup_lag_seconds');
-    quiet = lag === 0 ? quiet + 1 : 0;
+    const [behind] = await metrics(server, 'stackwell_rollup_lag_seconds');
+    quiet = behind === 0 ? quiet + 1 : 0;
   }
   result.rollups = { cpuMsPerProfileAfter: cpuSince(server, cpuRoll, profiles) };
   result.stored = await kinds();
@@ -352,9 +360,12 @@ try {
   await node?.stop();
   rmSync(folder, { recursive: true, force: true });
 }
+// One file for the runs of all stores and fleets; one that was there is replaced.
 const file = option('--json');
 if (file !== undefined) {
-  mkdirSync(join(file, '..'), { recursive: true });
-  writeFileSync(file, `${JSON.stringify(result, null, 2)}\n`);
+  const same = run =>
+    run.store === result.store && JSON.stringify(run.fleet) === JSON.stringify(result.fleet);
+  const others = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')).filter(run => !same(run)) : [];
+  writeFileSync(file, `${JSON.stringify([...others, result], null, 2)}\n`);
 }
 console.log(JSON.stringify(result, null, 2));

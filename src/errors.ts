@@ -74,7 +74,7 @@ export const ERRORS = {
   SW_STORE_UNAVAILABLE: {
     status: 503,
     message: 'the store does not answer: {reason}',
-    fix: 'Send it again after the time in Retry-After; nothing of this request was acknowledged.',
+    fix: 'Check that the store runs and can be reached. Nothing of the request was acknowledged: send it again after the time in Retry-After.',
   },
   SW_ELASTICSEARCH_AUTH: {
     status: 503,

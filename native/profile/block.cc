@@ -64,6 +64,13 @@ Bytes Unpack(std::string_view magic, Span packed, uint64_t max_bytes, const std:
   return content;
 }
 
+uint64_t UnpackedBytes(std::string_view magic, Span packed) {
+  if (packed.size() < magic.size()) return 0;
+  const unsigned long long size =
+      ZSTD_getFrameContentSize(packed.begin + magic.size(), packed.size() - magic.size());
+  return size == ZSTD_CONTENTSIZE_UNKNOWN || size == ZSTD_CONTENTSIZE_ERROR ? 0 : size;
+}
+
 void Cursor::Fail(const std::string& reason) const { Damaged(name_, reason); }
 
 }  // namespace stackwell

@@ -18,6 +18,9 @@ Bytes Pack(std::string_view magic, const Bytes& content, int level);
 /// The content of what Pack made, at most `max_bytes`. Throws Damaged(name, …).
 Bytes Unpack(std::string_view magic, Span packed, uint64_t max_bytes, const std::string& name);
 
+/// How large Unpack's content says that it is; 0 when nothing can be told.
+uint64_t UnpackedBytes(std::string_view magic, Span packed);
+
 /// Reads the columns of a content; nothing in it is trusted. Throws Damaged(name, …). `name` must outlive it.
 class Cursor {
  public:

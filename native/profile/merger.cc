@@ -2,12 +2,45 @@
 #include "merger.h"
 
 #include <algorithm>
+#include <future>
 
 #include "canonical.h"
 #include "facets.h"
 #include "hash.h"
 
 namespace stackwell {
+namespace {
+
+// As they are stored, uncompressed; decoded they take several times as much, and there are two chunks at a time.
+// A profile is never divided.
+constexpr uint64_t kChunkBytes = 1 << 19;
+
+struct Chunk {
+  size_t begin = 0;
+  /// Nothing where they are damaged.
+  std::vector<std::optional<std::vector<Row>>> rows;
+  size_t end() const { return begin + rows.size(); }
+};
+
+/// From `begin` on, as many as fit.
+Chunk DecodeChunk(const std::vector<Merger::Input>& inputs, size_t begin) {
+  Chunk chunk{begin, {}};
+  uint64_t bytes = 0;
+  for (size_t i = begin; i < inputs.size(); i++) {
+    const Span rows{inputs[i].rows.data(), inputs[i].rows.data() + inputs[i].rows.size()};
+    bytes += RowBytes(rows);
+    if (i > begin && bytes > kChunkBytes) break;
+    auto& decoded = chunk.rows.emplace_back(std::in_place);
+    try {
+      DecodeRows(rows, static_cast<uint32_t>(inputs[i].segments.size()), *decoded);
+    } catch (const Failure&) {
+      decoded.reset();
+    }
+  }
+  return chunk;
+}
+
+}  // namespace
 
 void Merger::AddSegment(const std::string& id, Span bytes) {
   if (segments_.contains(id)) return;
@@ -16,29 +49,39 @@ void Merger::AddSegment(const std::string& id, Span bytes) {
   segment_bytes_ += (remap.nodes.size() + remap.label_sets.size()) * sizeof(uint32_t);
 }
 
-bool Merger::AddProfile(const Input& input, Side side) {
+std::vector<size_t> Merger::AddProfiles(const std::vector<Input>& inputs, Side side) {
+  std::vector<size_t> damaged;
+  const auto add = [&](const Chunk& chunk) {
+    for (size_t i = 0; i < chunk.rows.size(); i++)
+      if (!chunk.rows[i] || !AddRows(inputs[chunk.begin + i], *chunk.rows[i], side))
+        damaged.push_back(chunk.begin + i);
+  };
+  Chunk chunk = DecodeChunk(inputs, 0);
+  while (chunk.end() < inputs.size()) {
+    auto next = std::async(std::launch::async, [&, begin = chunk.end()] { return DecodeChunk(inputs, begin); });
+    add(chunk);
+    chunk = next.get();
+  }
+  add(chunk);
+  return damaged;
+}
+
+bool Merger::AddRows(const Input& input, const std::vector<Row>& rows, Side side) {
   std::vector<const Remap*> remaps;
   for (const auto& id : input.segments) {
     const auto found = segments_.find(id);
     if (found == segments_.end()) return false;
     remaps.push_back(&found->second);
   }
-  try {
-    DecodeRows({input.rows.data(), input.rows.data() + input.rows.size()},
-               static_cast<uint32_t>(remaps.size()), scratch_);
-  } catch (const Failure&) {
-    return false;
-  }
   // All of it is checked before any of it is added.
-  scratch_cells_.resize(scratch_.size());
-  for (size_t i = 0; i < scratch_.size(); i++) {
-    const Row& row = scratch_[i];
-    const auto& nodes = remaps[row.stack.segment]->nodes;
-    const auto& label_sets = remaps[row.label_set.segment]->label_sets;
-    if (row.stack.row >= nodes.size() || row.label_set.row >= label_sets.size()) return false;
-    scratch_cells_[i] = {nodes[row.stack.row], label_sets[row.label_set.row]};
+  scratch_cells_.resize(rows.size());
+  for (size_t i = 0; i < rows.size(); i++) {
+    const auto& nodes = remaps[rows[i].stack.segment]->nodes;
+    const auto& label_sets = remaps[rows[i].label_set.segment]->label_sets;
+    if (rows[i].stack.row >= nodes.size() || rows[i].label_set.row >= label_sets.size()) return false;
+    scratch_cells_[i] = {nodes[rows[i].stack.row], label_sets[rows[i].label_set.row]};
   }
-  for (size_t i = 0; i < scratch_.size(); i++) Add(scratch_cells_[i], scratch_[i].value, side);
+  for (size_t i = 0; i < rows.size(); i++) Add(scratch_cells_[i], rows[i].value, side);
   return true;
 }
 
@@ -141,7 +184,7 @@ size_t Merger::bytes() const {
          (node_sums_[kLeft].capacity() + node_sums_[kRight].capacity() + label_set_sums_.capacity()) *
              sizeof(Sum) +
          cells_.capacity() * (sizeof(Cell) + sizeof(Sum)) + cell_table_.bytes() +
-         scratch_.capacity() * (sizeof(Row) + sizeof(Cell));
+         scratch_cells_.capacity() * sizeof(Cell);
 }
 
 }  // namespace stackwell

@@ -50,9 +50,10 @@ class Merger {
 
   /// Nothing when it is there. Throws Damaged and changes nothing.
   void AddSegment(const std::string& id, Span bytes);
-  /// False, with nothing changed, when the rows are damaged or name what no added segment has. To the right
-  /// go profiles that the others are compared with: only their sums by node are kept.
-  bool AddProfile(const Input& input, Side side = kLeft);
+  /// Positions of those that were left out, because their rows are damaged or name what no added segment has.
+  /// To the right go profiles that the others are compared with: only their sums by node are kept. Rows are
+  /// decoded on another thread while those before them are added.
+  std::vector<size_t> AddProfiles(const std::vector<Input>& inputs, Side side = kLeft);
   /// `sample_type` '' is the last one. Throws Failure and changes nothing.
   void AddPprof(Span data, const std::string& sample_type);
 
@@ -80,6 +81,8 @@ class Merger {
   size_t bytes() const;
 
  private:
+  /// False, with nothing changed, when it names what no added segment has.
+  bool AddRows(const Input& input, const std::vector<Row>& rows, Side side);
   void Add(Cell cell, int64_t value, Side side);
   /// What a node weighs on both sides together.
   std::vector<Sum> NodeWeights() const;
@@ -114,7 +117,6 @@ class Merger {
   std::vector<uint32_t> kept_;     // by label set; UINT32_MAX before it is asked for
 
   // Memory that is used again for each profile.
-  std::vector<Row> scratch_;
   std::vector<Cell> scratch_cells_;
 };
 

@@ -219,12 +219,10 @@ class MergerObject : public Napi::ObjectWrap<MergerObject> {
         throw Napi::TypeError::New(info.Env(), "side is neither left nor right");
       const auto side = name == "left" ? Merger::kLeft : Merger::kRight;
       return Run(info, [this, inputs, side]() -> Finish {
-        std::vector<double> damaged;
-        for (size_t i = 0; i < inputs->size(); i++)
-          if (!merger_->AddProfile((*inputs)[i], side)) damaged.push_back(static_cast<double>(i));
+        const auto damaged = merger_->AddProfiles(*inputs, side);
         return [damaged](Napi::Env env) {
           auto positions = Napi::Array::New(env, damaged.size());
-          for (uint32_t i = 0; i < damaged.size(); i++) positions.Set(i, damaged[i]);
+          for (uint32_t i = 0; i < damaged.size(); i++) positions.Set(i, static_cast<double>(damaged[i]));
           auto object = Napi::Object::New(env);
           object.Set("damaged", positions);
           return object;

@@ -79,6 +79,8 @@ Bytes EncodeRows(const std::vector<Row>& rows, uint32_t segment_count) {
   return Pack(kMagic, out, kLevel);
 }
 
+uint64_t RowBytes(Span bytes) { return std::min(UnpackedBytes(kMagic, bytes), kMostBytes); }
+
 void DecodeRows(Span bytes, uint32_t segment_count, std::vector<Row>& rows) {
   const Bytes content = Unpack(kMagic, bytes, kMostBytes, kName);
   Cursor in(content, kName);

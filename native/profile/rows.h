@@ -31,6 +31,9 @@ void SumEqualRows(std::vector<Row>& rows);
 /// Rows as they are stored, sorted by (stack, label set); the format is in docs/storage.md.
 Bytes EncodeRows(const std::vector<Row>& rows, uint32_t segment_count);
 
+/// How large they are before they are decoded, for who must not have too many at once.
+uint64_t RowBytes(Span bytes);
+
 /// Fills `rows` (which is given, so that its memory is used again). Throws Damaged unless every reference is
 /// to one of `segment_count` segments; whether the segment has such a row is for the caller to check.
 void DecodeRows(Span bytes, uint32_t segment_count, std::vector<Row>& rows);
