@@ -64,13 +64,17 @@ function daily(hosts, { hour }) {
     const wide = `${level}w`;
     kinds[wide] = { count: services * TYPES * buckets, bytes: services * TYPES * buckets * each(wide) };
   }
-  // The first hour of a day writes most of its symbols, so this is more than there will be.
-  const { segments, 0: own } = hour.stored;
-  kinds.segments = {
-    count: (profiles * segments.count) / own.count,
-    bytes: (profiles * segments.bytes) / own.count,
-  };
+  const { segments } = hour.stored;
+  const perHost = (symbolHours() * hosts) / hour.fleet.agents;
+  kinds.segments = { count: segments.count * perHost, bytes: segments.bytes * perHost };
   return { kinds, profiles, services };
+}
+
+/** How many first hours of symbols a day has, when each later hour has six times its last ten minutes. */
+function symbolHours() {
+  const grown = STORES[0].hour.ingest.symbolBytes;
+  const [before, last] = grown.slice(-2);
+  return 1 + (23 * 6 * (last - before)) / last;
 }
 
 const sum = (kinds, field) => Object.values(kinds).reduce((all, one) => all + one[field], 0);
@@ -146,7 +150,7 @@ function eachTable() {
     [
       ...kinds.map(([name, kind]) => [`${name}, bytes`, ...STORES.map(({ hour }) => per(hour, kind))]),
       [
-        'symbols, bytes for each profile',
+        'symbols, bytes for each profile of the first hour',
         ...STORES.map(({ hour }) => bytes(hour.stored.segments.bytes / hour.stored[0].count)),
       ],
       [

@@ -122,6 +122,18 @@ async function kinds() {
   }
 }
 
+/** Bytes of all symbols so far; of the embedded store only, whose segments are the same. */
+async function symbolBytes() {
+  if (node !== null) return 0;
+  const { default: Database } = await import('better-sqlite3');
+  const db = new Database(join(data, 'stackwell.db'), { readonly: true });
+  try {
+    return db.prepare('SELECT total(length(bytes)) FROM segment_bytes').pluck().get();
+  } finally {
+    db.close();
+  }
+}
+
 const ms = async work => {
   const started = performance.now();
   const result = await work();
@@ -149,7 +161,8 @@ async function openStore() {
 async function ingest(server, fleet, start) {
   let agent = 0;
   let window = 0;
-  const sent = { requests: 0, profiles: 0, wireBytes: 0, latencies: [] };
+  const sent = { requests: 0, profiles: 0, wireBytes: 0, latencies: [], symbols: [] };
+  const sixth = Math.ceil(WINDOWS / 6);
   const client = async () => {
     while (window < WINDOWS) {
       const [own, time] = [agent, start + window * 10_000];
@@ -157,6 +170,7 @@ async function ingest(server, fleet, start) {
       if (agent === fleet.agents) {
         agent = 0;
         window++;
+        if (window % sixth === 0) sent.symbols.push(await symbolBytes());
       }
       const { body, profiles } = await fleet.request(own, time);
       const [answer, took] = await ms(() =>
@@ -290,6 +304,8 @@ try {
       p50: sent.latencies[sent.latencies.length >> 1],
       p99: sent.latencies[Math.floor(sent.latencies.length * 0.99)],
     },
+    // After each sixth of the windows.
+    symbolBytes: sent.symbols,
     rollupSecondsMeanwhile: rolledWhile,
     // Its clock ticks every 10 ms: that much is no lag.
     eventLoopMs: { p50: lag[0] * 1000, p99: lag[1] * 1000, max: lag[2] * 1000 },

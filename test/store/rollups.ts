@@ -22,6 +22,7 @@ const log = { info() {}, warn() {}, error() {} };
 /** One server's parts over a store. */
 class Server {
   readonly metrics;
+  readonly #writers = new Writers();
   readonly #ingest;
   readonly #query;
   readonly #discovery;
@@ -30,39 +31,42 @@ class Server {
     readonly store: Store,
     readonly name = 'one',
   ) {
-    const writers = new Writers();
     const config = serverSchema.parse({});
-    this.metrics = new Metrics({ store, inFlight: new InFlight(1), writers });
-    this.#ingest = new Ingest(store, writers, {}, 30 * 24 * HOUR, this.metrics);
+    this.metrics = new Metrics({ store, inFlight: new InFlight(1), writers: this.#writers });
+    this.#ingest = new Ingest(store, this.#writers, {}, 30 * 24 * HOUR, this.metrics);
     this.#query = new Query(store, config, this.metrics);
     this.#discovery = new Discovery(store, {});
   }
 
   async send(time: number, service: string, value: number, over: Record<string, string> = {}): Promise<void> {
-    const { stored, refused } = await this.#ingest.add('', [
-      {
-        pprof: await pprof({
-          time,
-          samples: [
-            {
-              stack: ['leaf', `middle-${service}`, 'root'],
-              values: [value],
-              labels: { pid: '7', phase: 'blocked' },
-            },
-            { stack: ['other', 'root'], values: [1], labels: { pid: over.host ?? '8' } },
-          ],
-        }),
-        labels: Object.entries({ service_name: service, host: 'h1', ...over }),
-        id: null,
-        from: null,
-        until: null,
-      },
-    ]);
+    const body = await pprof({
+      time,
+      samples: [
+        {
+          stack: ['leaf', `middle-${service}`, 'root'],
+          values: [value],
+          labels: { pid: '7', phase: 'blocked' },
+        },
+        { stack: ['other', 'root'], values: [1], labels: { pid: over.host ?? '8' } },
+      ],
+    });
+    await this.#push(body, { service_name: service, host: 'h1', ...over });
+  }
+
+  /** A sample of each. */
+  async sendStacks(time: number, stacks: string[][], labels: Record<string, string>): Promise<void> {
+    const body = await pprof({ time, samples: stacks.map(stack => ({ stack, values: [1] })) });
+    await this.#push(body, { service_name: 'a', ...labels });
+  }
+
+  async #push(pprof: Uint8Array, labels: Record<string, string>): Promise<void> {
+    const push = { pprof, labels: Object.entries(labels), id: null, from: null, until: null };
+    const { stored, refused } = await this.#ingest.add('', [push]);
     expect([stored, refused]).toEqual([1, []]);
   }
 
   worker(settleMs = 0): RollupWorker {
-    return new RollupWorker(this.store, this.metrics, log, {
+    return new RollupWorker(this.store, this.#writers, this.metrics, log, {
       holder: this.name,
       maxAge: 30 * 24 * HOUR,
       settleMs,
@@ -196,6 +200,34 @@ export function rollupContract(name: string, factory: StoreFactory): void {
         await servers[2]!.worker().round(Date.now());
       const rolled = await servers[0]!.ask(range(0, HOUR));
       expect(rolled).toEqual({ sums: answer.sums, profiles: sent, read: 2 });
+    });
+
+    it('bring symbols together, for profiles that come next', async () => {
+      store = await factory.create();
+      const server = new Server(store);
+      // Each of these has stacks of its own, in a segment of its own.
+      const now = Date.now() - 2 * MINUTE;
+      const functions = Array.from({ length: 40 }, (_, row) => `f${row}`);
+      for (const [row, name] of functions.entries())
+        await server.sendStacks(now + row, [[name, 'root']], { host: `h${row}` });
+      const named = async (host: string) => {
+        const matchers = [{ name: 'host', op: '=' as const, value: host }];
+        return (await collect(store, { ...ALL, matchers }))[0]!.segments.length;
+      };
+      const all = functions.map(name => [name, 'root']);
+      await server.sendStacks(now, all, { host: 'before' });
+      expect(await named('before')).toBe(40);
+      await server.worker().round(Date.now());
+      await server.sendStacks(now, all, { host: 'after' });
+      // Symbols are shared by what arrives on the same day: around midnight there is nothing to find.
+      const sameDay = new Date(now).getUTCDate() === new Date().getUTCDate();
+      expect(await named('after')).toBeLessThanOrEqual(sameDay ? 17 : 40);
+      const question = {
+        from: String(now - MINUTE),
+        until: String(now + MINUTE),
+        query: '{host="after"}',
+      };
+      expect((await server.ask(question)).sums).toMatchObject({ f0: 1, f39: 1, root: 40 });
     });
 
     it('stay when what they are made of is past its retention, with their symbols', async () => {

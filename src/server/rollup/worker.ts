@@ -4,7 +4,7 @@
 import { asStackwellError } from '../../errors.js';
 import { type Bucket, LEVELS, SETTLE_MS, type Store, type Ticket } from '../../store/store.js';
 import type { Log } from '../context.js';
-import { Writers } from '../ingest/writers.js';
+import type { Writers } from '../ingest/writers.js';
 import type { Metrics } from '../metrics.js';
 import { Segments } from '../query/segments.js';
 import { type Made, rollUp } from './roll-up.js';
@@ -24,13 +24,14 @@ export interface WorkerOptions {
 
 export class RollupWorker {
   readonly #symbols: Segments;
-  readonly #writers = new Writers();
   #timer: NodeJS.Timeout | null = null;
   #round: Promise<void> | null = null;
   #stopping = false;
 
   constructor(
     private readonly store: Store,
+    /** Those of ingest: profiles that arrive next find symbols together that a rollup brought together. */
+    private readonly writers: Writers,
     private readonly metrics: Metrics,
     private readonly log: Log,
     private readonly options: WorkerOptions,
@@ -61,13 +62,13 @@ export class RollupWorker {
     } catch (error) {
       // Retention or somebody's request took symbols that a writer still counted on. The next round writes them again.
       if ((error as { code?: string }).code !== 'SW_SEGMENT_UNKNOWN') throw error;
-      this.#writers.clear();
+      this.writers.clear();
     } finally {
       for (const { writer, ticket } of made.tickets) {
         if (whole) writer.commit(ticket);
         else writer.rollback(ticket);
       }
-      this.#writers.trim();
+      this.writers.trim();
     }
     return whole;
   }
@@ -134,7 +135,7 @@ export class RollupWorker {
       )
     )
       return false;
-    const made = await rollUp(this.store, this.#symbols, this.#writers, bucket);
+    const made = await rollUp(this.store, this.#symbols, this.writers, bucket);
     if (made.damaged > 0)
       this.log.warn({ ...bucket, damaged: made.damaged }, 'rollups: damaged profiles are left out');
     const whole = await this.#finish(ticket, made);
