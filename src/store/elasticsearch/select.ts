@@ -53,7 +53,7 @@ export class Selector {
   }
 }
 
-/** Everything that matches, in pages. */
+/** Everything that matches, in pages; ordered by the number that is the first of `sort`. */
 export async function* pagesOf(
   cluster: Cluster,
   index: string | string[],
@@ -64,7 +64,6 @@ export async function* pagesOf(
 ): AsyncGenerator<Hit[]> {
   const what = {
     track_total_hits: false,
-    query,
     _source: false,
     ...(fields.length === 0 ? {} : { stored_fields: fields }),
     ...(docvalues.length === 0 ? {} : { docvalue_fields: docvalues }),
@@ -72,11 +71,21 @@ export async function* pagesOf(
   let size = FIRST_PAGE;
   // What fits into one page, as most does, needs no point in time.
   const only = await cluster.run(client =>
-    client.search({ index, ...LENIENT, size, sort: sort.length === 0 ? ['_doc'] : sort, ...what }),
+    client.search({ index, ...LENIENT, size, query, sort: sort.length === 0 ? ['_doc'] : sort, ...what }),
   );
-  if (only.hits.hits.length < size) {
-    if (only.hits.hits.length > 0) yield only.hits.hits;
+  const first = only.hits.hits;
+  if (first.length < size) {
+    if (first.length > 0) yield first;
     return;
+  }
+  let whole: Hit[] = [];
+  let rest = query;
+  if (sort.length > 0) {
+    // What comes before the last of it is complete, and is not asked for again.
+    const last = first.at(-1)!.sort![0] as number;
+    whole = first.filter(hit => (hit.sort![0] as number) < last);
+    rest = { bool: { filter: [query, { range: { [sort[0]!]: { gte: last } } }] } };
+    size = nextSize(first);
   }
   let pit = (
     await cluster.run(client => client.openPointInTime({ index, keep_alive: KEEP_ALIVE, ...LENIENT }))
@@ -87,6 +96,7 @@ export async function* pagesOf(
       client.search({
         pit: { id: pit, keep_alive: KEEP_ALIVE },
         size,
+        query: rest,
         sort: [...sort, '_shard_doc'],
         ...what,
         ...(after === undefined ? {} : { search_after: after }),
@@ -97,6 +107,8 @@ export async function* pagesOf(
   };
   try {
     ahead = page(undefined);
+    ahead.catch(() => {});
+    if (whole.length > 0) yield whole;
     for (;;) {
       const hits: Hit[] = await ahead;
       ahead = null;
