@@ -269,7 +269,9 @@ export class Merger {
   constructor(options?: { matchers?: SampleMatcher[]; sampleLabels?: boolean | string[]; limits?: Limits });
   /** Needed before rows that point into it. A damaged segment throws SW_SEGMENT_DAMAGED and changes nothing. */
   addSegment(id: string, bytes: Uint8Array): Promise<void>;
-  /** Whether an `addSegment` for it has resolved. */
+  /** Several at once, which takes far less time: ids of those that are damaged, and left out. */
+  addSegments(segments: { id: string; bytes: Uint8Array }[]): Promise<{ damaged: string[] }>;
+  /** Whether it was added, in a call that has resolved. */
   hasSegment(id: string): boolean;
   /**
    * All profiles must have the same sample type. A profile that is damaged, or names a segment that was not added, is

@@ -2,8 +2,9 @@
 #include "merger.h"
 
 #include <algorithm>
-#include <future>
+#include <variant>
 
+#include "ahead.h"
 #include "canonical.h"
 #include "facets.h"
 #include "hash.h"
@@ -11,58 +12,69 @@
 namespace stackwell {
 namespace {
 
-// As they are stored, uncompressed; decoded they take several times as much, and there are two chunks at a time.
-// A profile is never divided.
-constexpr uint64_t kChunkBytes = 1 << 19;
-
-struct Chunk {
-  size_t begin = 0;
-  /// Nothing where they are damaged.
-  std::vector<std::optional<std::vector<Row>>> rows;
-  size_t end() const { return begin + rows.size(); }
-};
-
-/// From `begin` on, as many as fit.
-Chunk DecodeChunk(const std::vector<Merger::Input>& inputs, size_t begin) {
-  Chunk chunk{begin, {}};
-  uint64_t bytes = 0;
-  for (size_t i = begin; i < inputs.size(); i++) {
-    const Span rows{inputs[i].rows.data(), inputs[i].rows.data() + inputs[i].rows.size()};
-    bytes += RowBytes(rows);
-    if (i > begin && bytes > kChunkBytes) break;
-    auto& decoded = chunk.rows.emplace_back(std::in_place);
-    try {
-      DecodeRows(rows, static_cast<uint32_t>(inputs[i].segments.size()), *decoded);
-    } catch (const Failure&) {
-      decoded.reset();
-    }
-  }
-  return chunk;
-}
+// As they are stored, rows uncompressed; decoded they take several times as much, and there are two chunks at
+// a time. Nothing is divided.
+constexpr uint64_t kRowsAhead = 1 << 19;
+constexpr uint64_t kSegmentsAhead = 1 << 16;
 
 }  // namespace
 
-void Merger::AddSegment(const std::string& id, Span bytes) {
-  if (segments_.contains(id)) return;
-  const DecodedSegment segment = DecodeSegment(id, bytes);
-  Remap& remap = segments_[id] = symbols_.Absorb(segment.symbols);
-  segment_bytes_ += (remap.nodes.size() + remap.label_sets.size()) * sizeof(uint32_t);
+std::vector<std::pair<size_t, Failure>> Merger::AddSegments(const std::vector<StoredSegment>& segments) {
+  using Result = std::variant<DecodedSegment, Failure>;
+  std::vector<std::pair<size_t, Failure>> damaged;
+  const auto decode = [&](size_t begin) {
+    Chunk<Result> chunk{begin, {}};
+    uint64_t bytes = 0;
+    for (size_t i = begin; i < segments.size() && (i == begin || bytes <= kSegmentsAhead); i++) {
+      const auto& [id, content] = segments[i];
+      bytes += content.size();
+      try {
+        chunk.items.emplace_back(DecodeSegment(id, {content.data(), content.data() + content.size()}));
+      } catch (const Failure& failure) {
+        chunk.items.emplace_back(failure);
+      }
+    }
+    return chunk;
+  };
+  DecodeAhead(segments.size(), decode, [&](const Chunk<Result>& chunk) {
+    for (size_t i = 0; i < chunk.items.size(); i++) {
+      if (const auto* failure = std::get_if<Failure>(&chunk.items[i])) {
+        damaged.emplace_back(chunk.begin + i, *failure);
+        continue;
+      }
+      const auto [at, is_new] = segments_.try_emplace(segments[chunk.begin + i].id);
+      if (!is_new) continue;
+      Remap& remap = at->second = symbols_.Absorb(std::get<DecodedSegment>(chunk.items[i]).symbols);
+      segment_bytes_ += (remap.nodes.size() + remap.label_sets.size()) * sizeof(uint32_t);
+    }
+  });
+  return damaged;
 }
 
 std::vector<size_t> Merger::AddProfiles(const std::vector<Input>& inputs, Side side) {
+  using Rows = std::optional<std::vector<Row>>;
   std::vector<size_t> damaged;
-  const auto add = [&](const Chunk& chunk) {
-    for (size_t i = 0; i < chunk.rows.size(); i++)
-      if (!chunk.rows[i] || !AddRows(inputs[chunk.begin + i], *chunk.rows[i], side))
-        damaged.push_back(chunk.begin + i);
+  const auto decode = [&](size_t begin) {
+    Chunk<Rows> chunk{begin, {}};
+    uint64_t bytes = 0;
+    for (size_t i = begin; i < inputs.size(); i++) {
+      const Span stored{inputs[i].rows.data(), inputs[i].rows.data() + inputs[i].rows.size()};
+      bytes += RowBytes(stored);
+      if (i > begin && bytes > kRowsAhead) break;
+      Rows& rows = chunk.items.emplace_back(std::in_place);
+      try {
+        DecodeRows(stored, static_cast<uint32_t>(inputs[i].segments.size()), *rows);
+      } catch (const Failure&) {
+        rows.reset();
+      }
+    }
+    return chunk;
   };
-  Chunk chunk = DecodeChunk(inputs, 0);
-  while (chunk.end() < inputs.size()) {
-    auto next = std::async(std::launch::async, [&, begin = chunk.end()] { return DecodeChunk(inputs, begin); });
-    add(chunk);
-    chunk = next.get();
-  }
-  add(chunk);
+  DecodeAhead(inputs.size(), decode, [&](const Chunk<Rows>& chunk) {
+    for (size_t i = 0; i < chunk.items.size(); i++)
+      if (!chunk.items[i] || !AddRows(inputs[chunk.begin + i], *chunk.items[i], side))
+        damaged.push_back(chunk.begin + i);
+  });
   return damaged;
 }
 

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "failure.h"
 #include "late.h"
 #include "matcher.h"
 #include "profile.h"
@@ -39,6 +40,10 @@ class Merger {
     std::vector<std::string> segments;
     Bytes rows;
   };
+  struct StoredSegment {
+    std::string id;
+    Bytes bytes;
+  };
 
   /// `only_labels` are the ones that are kept, else all.
   Merger(std::vector<LabelMatcher> matchers, bool keep_labels, const Limits& limits,
@@ -48,8 +53,9 @@ class Merger {
         only_labels_(std::move(only_labels)),
         limits_(limits) {}
 
-  /// Nothing when it is there. Throws Damaged and changes nothing.
-  void AddSegment(const std::string& id, Span bytes);
+  /// Those that are there already are left alone. Tells which are damaged, by position, and how: those are
+  /// left out. What is decoded ahead is bounded.
+  std::vector<std::pair<size_t, Failure>> AddSegments(const std::vector<StoredSegment>& segments);
   /// Positions of those that were left out, because their rows are damaged or name what no added segment has.
   /// To the right go profiles that the others are compared with: only their sums by node are kept. Rows are
   /// decoded on another thread while those before them are added.

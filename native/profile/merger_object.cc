@@ -82,6 +82,18 @@ std::vector<LabelMatcher> FromMatchers(const Napi::Value& value) {
   return matchers;
 }
 
+std::vector<Merger::StoredSegment> FromSegments(const Napi::Value& value) {
+  if (!value.IsArray()) throw Napi::TypeError::New(value.Env(), "segments is not an array");
+  const auto list = value.As<Napi::Array>();
+  std::vector<Merger::StoredSegment> segments;
+  for (uint32_t i = 0; i < list.Length(); i++) {
+    const Napi::Object segment = AsObject(list.Get(i), "a segment");
+    segments.push_back(
+        {AsString(segment.Get("id"), "id"), FromBytes(segment.Get("bytes"), kMostSegmentBytes)});
+  }
+  return segments;
+}
+
 Span SpanOf(const Bytes& bytes) { return {bytes.data(), bytes.data() + bytes.size()}; }
 
 Napi::Object ToUnnamed(Napi::Env env, UnnamedPlaces&& places) {
@@ -142,6 +154,7 @@ class MergerObject : public Napi::ObjectWrap<MergerObject> {
   static void Define(Napi::Env env, Napi::Object exports) {
     exports.Set("Merger", DefineClass(env, "Merger",
                                       {Method<MergerObject, &MergerObject::AddSegment>("addSegment"),
+                                       Method<MergerObject, &MergerObject::AddSegments>("addSegments"),
                                        Method<MergerObject, &MergerObject::HasSegment>("hasSegment"),
                                        Method<MergerObject, &MergerObject::AddProfiles>("addProfiles"),
                                        Method<MergerObject, &MergerObject::AddPprof>("addPprof"),
@@ -195,12 +208,35 @@ class MergerObject : public Napi::ObjectWrap<MergerObject> {
 
   Napi::Value AddSegment(const Napi::CallbackInfo& info) {
     return Promised(info.Env(), [&] {
-      const std::string id = AsString(info[0], "the id");
-      return Run(info, [this, id, bytes = FromBytes(info[1], kMostSegmentBytes)]() -> Finish {
-        merger_->AddSegment(id, SpanOf(bytes));
-        return [this, id](Napi::Env env) {
-          segments_.insert(id);
+      auto one = std::make_shared<std::vector<Merger::StoredSegment>>();
+      one->push_back({AsString(info[0], "the id"), FromBytes(info[1], kMostSegmentBytes)});
+      return Run(info, [this, one]() -> Finish {
+        const auto damaged = merger_->AddSegments(*one);
+        if (!damaged.empty()) throw damaged.front().second;
+        return [this, one](Napi::Env env) {
+          segments_.insert(one->front().id);
           return env.Undefined();
+        };
+      });
+    });
+  }
+
+  Napi::Value AddSegments(const Napi::CallbackInfo& info) {
+    return Promised(info.Env(), [&] {
+      auto segments = std::make_shared<std::vector<Merger::StoredSegment>>(FromSegments(info[0]));
+      return Run(info, [this, segments]() -> Finish {
+        std::vector<size_t> damaged;
+        for (const auto& [position, failure] : merger_->AddSegments(*segments)) damaged.push_back(position);
+        return [this, segments, damaged](Napi::Env env) {
+          std::vector<std::string> ids;
+          for (size_t i = 0, next = 0; i < segments->size(); i++)
+            if (next < damaged.size() && damaged[next] == i)
+              ids.push_back((*segments)[damaged[next++]].id);
+            else
+              segments_.insert((*segments)[i].id);
+          auto object = Napi::Object::New(env);
+          object.Set("damaged", ToStrings(env, ids));
+          return object;
         };
       });
     });

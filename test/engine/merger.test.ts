@@ -262,6 +262,45 @@ describe('objects', () => {
     expect(new Named().size.stacks).toBe(0);
   });
 
+  it('take many at once as one after another, but for what is damaged', { timeout: 60_000 }, async () => {
+    const writer = new SymbolWriter();
+    const batches = [];
+    // More than is decoded ahead, of segments and of rows.
+    for (let i = 0; i < 12; i++)
+      batches.push(
+        await written(
+          writer,
+          Array.from({ length: 20_000 }, (_, j) => ({
+            stack: [`function ${i} ${(j * 7919) % 10_007}`, `caller ${j % 97}`, 'main'],
+            values: [BigInt((j * 104_729) % 1_000_003)],
+          })),
+        ),
+      );
+    const segments = batches.map(({ segment }) => segment!);
+    const profiles = batches.map(batch => batch.profiles[0]!);
+    expect(segments.reduce((sum, { bytes }) => sum + bytes.length, 0)).toBeGreaterThan(4 << 16);
+    const one = new Merger();
+    for (const { id, bytes } of segments) await one.addSegment(id, bytes);
+    for (const profile of profiles) await one.addProfiles([profile]);
+    const many = new Merger();
+    const cut = { ...segments[5]!, bytes: segments[5]!.bytes.subarray(0, 100) };
+    const first = await many.addSegments([...segments.slice(0, 5), cut, ...segments.slice(6)]);
+    expect(first).toEqual({ damaged: [cut.id] });
+    expect([many.hasSegment(cut.id), many.hasSegment(segments[6]!.id)]).toEqual([false, true]);
+    expect((await many.addProfiles(profiles)).damaged).toContain(5);
+    // What is there is left alone.
+    expect(await many.addSegments(segments)).toEqual({ damaged: [] });
+    const whole = new Merger();
+    expect(await whole.addSegments(segments)).toEqual({ damaged: [] });
+    const bad = { ...profiles[3]!, rows: profiles[3]!.rows.subarray(0, 100) };
+    expect(await whole.addProfiles([...profiles.slice(0, 3), bad, ...profiles.slice(3)])).toEqual({
+      damaged: [3],
+    });
+    expect(await whole.top()).toEqual(await one.top());
+    expect(await whole.addSegments([])).toEqual({ damaged: [] });
+    expect(await whole.addProfiles([])).toEqual({ damaged: [] });
+  });
+
   it('answer calls in their order', async () => {
     const [batch] = await batchesOf([stacks]);
     const merger = new Merger();

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Symbol segments on their way from the store into mergers, with the last ones kept: they never change.
 import type { Merger } from '#native/profile';
-import { asStackwellError } from '../../errors.js';
 import { BoundedMap } from '../../profile/bounded-map.js';
 import type { ProfileRecord, Store } from '../../store/store.js';
 
@@ -27,11 +26,9 @@ export class Segments {
     const ids = [...wanted];
     for (let at = 0; at < ids.length; at += BATCH) {
       const some = ids.slice(at, at + BATCH);
-      const bytes = await this.#read(some);
-      for (const id of some) {
-        const segment = bytes.get(id);
-        if (segment === undefined || !(await add(merger, id, segment))) bad.push(id);
-      }
+      const read = await this.#read(some);
+      const { damaged } = await merger.addSegments([...read].map(([id, bytes]) => ({ id, bytes })));
+      bad.push(...some.filter(id => !read.has(id)), ...damaged);
     }
     return bad;
   }
@@ -50,15 +47,5 @@ export class Segments {
         found.set(id, bytes);
       }
     return found;
-  }
-}
-
-async function add(merger: Merger, id: string, bytes: Uint8Array): Promise<boolean> {
-  try {
-    await merger.addSegment(id, bytes);
-    return true;
-  } catch (error) {
-    if (asStackwellError(error).code === 'SW_SEGMENT_DAMAGED') return false;
-    throw error;
   }
 }
