@@ -105,13 +105,22 @@ void DecodeRows(Span bytes, uint32_t segment_count, std::vector<Row>& rows) {
   }
 
   uint64_t label_set = 0;
+  SymbolRef ref;
   for (Row& row : rows) {
-    label_set += static_cast<uint64_t>(in.Signed());
-    if (label_set == 0) continue;
+    const int64_t delta = in.Signed();
+    if (delta == 0) {
+      row.label_set = ref;
+      continue;
+    }
+    label_set += static_cast<uint64_t>(delta);
+    if (label_set == 0) {
+      ref = {};
+      continue;
+    }
     const uint64_t number = (label_set - 1) / segment_count;
     if (number >= UINT32_MAX) in.Fail("a label set does not exist");
-    row.label_set = {static_cast<uint32_t>((label_set - 1) % segment_count),
-                     static_cast<uint32_t>(number + 1)};
+    ref = {static_cast<uint32_t>((label_set - 1) % segment_count), static_cast<uint32_t>(number + 1)};
+    row.label_set = ref;
   }
 
   const uint64_t divisor = in.Number();
