@@ -15,8 +15,8 @@ struct Chunk {
   size_t end() const { return begin + items.size(); }
 };
 
-/// Decodes `count` things in chunks, each on another thread while the one before it is used. `decode` makes the
-/// chunk that begins at a position, of at least one thing; how many it takes bounds the memory.
+/// Decodes `count` things in chunks, each on another thread while the one before it is used. `decode` makes
+/// the chunk that begins at a position, of at least one thing; how many it takes bounds the memory.
 template <typename Decode, typename Use>
 void DecodeAhead(size_t count, Decode decode, Use use) {
   if (count == 0) return;

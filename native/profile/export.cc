@@ -111,6 +111,8 @@ class Exporter {
         profile_.lines.column.push_back(line.column);
       }
       to.line_offset.push_back(static_cast<uint32_t>(profile_.lines.size()));
+      // As Encode numbers them: comments name them so.
+      profile_.location_ids.Add(to.size(), "location");
       if (from.reason != 0) {
         std::string& ids = reasons_[symbols_.strings[from.reason]];
         if (!ids.empty()) ids += ',';

@@ -185,6 +185,21 @@ describe('rollUp of a merger', () => {
     );
   });
 
+  it('keeps why something has no name', async () => {
+    const batches = await batchesOf([
+      [
+        [
+          { stack: ['a', '[lib.so] no_symbols'], values: [3n] },
+          { stack: ['[lib.so]'], values: [1n] },
+          { stack: ['[other.so] jit_unknown'], values: [2n] },
+        ],
+      ],
+    ]);
+    const made = await (await withPhases(batches)).rollUp(new SymbolWriter());
+    const { functions } = await (await mergedRollup(made.profiles[0]!, [made])).top();
+    expect([...functions.reason].sort()).toEqual(['', '', 'jit_unknown', 'no_symbols']);
+  });
+
   it('is empty for nothing', async () => {
     const made = await new Merger().rollUp(new SymbolWriter());
     expect(made).toMatchObject({ segment: null, profiles: [{ total: 0n, rowCount: 0, segments: [] }] });
