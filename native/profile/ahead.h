@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <future>
+#include <system_error>
 #include <vector>
 
 namespace stackwell {
@@ -22,7 +23,13 @@ void DecodeAhead(size_t count, Decode decode, Use use) {
   if (count == 0) return;
   auto chunk = decode(0);
   while (chunk.end() < count) {
-    auto next = std::async(std::launch::async, decode, chunk.end());
+    std::future<decltype(chunk)> next;
+    try {
+      next = std::async(std::launch::async, decode, chunk.end());
+    } catch (const std::system_error&) {
+      // No thread to be had: then by this one, when its turn comes.
+      next = std::async(std::launch::deferred, decode, chunk.end());
+    }
     use(chunk);
     chunk = next.get();
   }

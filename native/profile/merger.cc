@@ -12,10 +12,9 @@
 namespace stackwell {
 namespace {
 
-// As they are stored, rows uncompressed; decoded they take several times as much, and there are two chunks at
-// a time. Nothing is divided.
-constexpr uint64_t kRowsAhead = 1 << 19;
-constexpr uint64_t kSegmentsAhead = 1 << 16;
+// Of a chunk, uncompressed; decoded it takes several times as much, and there are two at a time. Neither a
+// profile nor a segment is divided.
+constexpr uint64_t kDecodedAhead = 1 << 19;
 
 }  // namespace
 
@@ -25,11 +24,12 @@ std::vector<std::pair<size_t, Failure>> Merger::AddSegments(const std::vector<St
   const auto decode = [&](size_t begin) {
     Chunk<Result> chunk{begin, {}};
     uint64_t bytes = 0;
-    for (size_t i = begin; i < segments.size() && (i == begin || bytes <= kSegmentsAhead); i++) {
-      const auto& [id, content] = segments[i];
-      bytes += content.size();
+    for (size_t i = begin; i < segments.size(); i++) {
+      const Span stored{segments[i].bytes.data(), segments[i].bytes.data() + segments[i].bytes.size()};
+      bytes += SegmentBytes(stored);
+      if (i > begin && bytes > kDecodedAhead) break;
       try {
-        chunk.items.emplace_back(DecodeSegment(id, {content.data(), content.data() + content.size()}));
+        chunk.items.emplace_back(DecodeSegment(segments[i].id, stored));
       } catch (const Failure& failure) {
         chunk.items.emplace_back(failure);
       }
@@ -42,10 +42,11 @@ std::vector<std::pair<size_t, Failure>> Merger::AddSegments(const std::vector<St
         damaged.emplace_back(chunk.begin + i, *failure);
         continue;
       }
-      const auto [at, is_new] = segments_.try_emplace(segments[chunk.begin + i].id);
-      if (!is_new) continue;
-      Remap& remap = at->second = symbols_.Absorb(std::get<DecodedSegment>(chunk.items[i]).symbols);
+      const std::string& id = segments[chunk.begin + i].id;
+      if (segments_.contains(id)) continue;
+      Remap remap = symbols_.Absorb(std::get<DecodedSegment>(chunk.items[i]).symbols);
       segment_bytes_ += (remap.nodes.size() + remap.label_sets.size()) * sizeof(uint32_t);
+      segments_.emplace(id, std::move(remap));
     }
   });
   return damaged;
@@ -60,7 +61,7 @@ std::vector<size_t> Merger::AddProfiles(const std::vector<Input>& inputs, Side s
     for (size_t i = begin; i < inputs.size(); i++) {
       const Span stored{inputs[i].rows.data(), inputs[i].rows.data() + inputs[i].rows.size()};
       bytes += RowBytes(stored);
-      if (i > begin && bytes > kRowsAhead) break;
+      if (i > begin && bytes > kDecodedAhead) break;
       Rows& rows = chunk.items.emplace_back(std::in_place);
       try {
         DecodeRows(stored, static_cast<uint32_t>(inputs[i].segments.size()), *rows);

@@ -228,6 +228,8 @@ EncodedSegment EncodeSegment(const SymbolColumns& symbols) {
   return {Hash(content).Hex(), Pack(kMagic, content, kLevel)};
 }
 
+uint64_t SegmentBytes(Span bytes) { return std::min(UnpackedBytes(kMagic, bytes), kMostBytes); }
+
 DecodedSegment DecodeSegment(const std::string& id, Span bytes) {
   DecodedSegment segment;
   const std::string name = "segment " + id;

@@ -24,6 +24,9 @@ struct DecodedSegment {
   SymbolColumns symbols;
 };
 
+/// How large it is before it is decoded, for who must not have too many at once.
+uint64_t SegmentBytes(Span bytes);
+
 /// Throws Damaged unless `bytes` is a segment whose content has this id (whatever is in front of its hash),
 /// every reference in it has its row, and no stack has more than kDeepest frames.
 DecodedSegment DecodeSegment(const std::string& id, Span bytes);
