@@ -64,7 +64,8 @@ export const serverSchema = z.strictObject({
         .describe('profiles as they came are deleted when they are older than this'),
       minutes: duration.default('14d').describe('so are rollups of a minute'),
       tenMinutes: duration.default('60d').describe('of ten minutes'),
-      hours: duration.default('400d').describe('of an hour'),
+      hours: duration.default('90d').describe('of an hour'),
+      days: duration.default('400d').describe('of a day'),
       maxBytes: z
         .int()
         .min(0)
@@ -201,12 +202,13 @@ export type Config = z.infer<typeof configSchema>;
 
 /** Milliseconds that profiles of each level are kept. */
 export function retentionAges(retention: ServerConfig['retention']): Record<number, number> {
-  const { maxAge, minutes, tenMinutes, hours } = retention;
+  const { maxAge, minutes, tenMinutes, hours, days } = retention;
   return {
     0: durationMs(maxAge),
     60: durationMs(minutes),
     600: durationMs(tenMinutes),
     3600: durationMs(hours),
+    86400: durationMs(days),
   };
 }
 

@@ -95,7 +95,7 @@ async function listen(
     metrics.latePlaces.inc({ result }, places),
   );
   const query = new Query(store, config, metrics, late);
-  const rollups = new RollupWorker(store, writers, metrics, log, { holder: randomUUID(), maxAge: ages[0]! });
+  const rollups = new RollupWorker(store, writers, metrics, log, { holder: randomUUID(), ages });
   const discovery = new Discovery(store, ages);
   const context = { config, store, inFlight, writers, ingest, query, discovery, debugInfo, metrics, log };
   const app = await buildApp(context, { remote });

@@ -5,7 +5,7 @@ import type { Coverage } from '../profile/coverage.js';
 import type { Labels, Matcher } from '../profile/types.js';
 
 /** Seconds that one profile of each rollup level covers, finest first. Level 0 is a window as it came in. */
-export const LEVELS = [60, 600, 3600] as const;
+export const LEVELS = [60, 600, 3600, 86_400] as const;
 
 /**
  * Milliseconds after its end, before which rollups of a bucket are not begun: by then most of what belongs into it has
@@ -147,8 +147,8 @@ export interface Rollups {
    * since `begin`: it stays stale. @throws SW_SEGMENT_UNKNOWN when they name a segment that is nowhere
    */
   finish(ticket: Ticket, rollups: { segments: Segment[]; profiles: ProfileRecord[] }): Promise<boolean>;
-  /** Forgets stale buckets that start before this: what they would be made of is past its retention. */
-  abandon(before: number): Promise<number>;
+  /** Forgets stale buckets of a level that start before this: what they would be made of is past its retention. */
+  abandon(level: number, before: number): Promise<number>;
 }
 
 /** Who does what in the background, where several servers share a store. */

@@ -28,6 +28,7 @@ export interface StoreFactory {
   destroy(): Promise<void>;
 }
 
+const DAY = Date.UTC(2026, 5, 1);
 const NOON = Date.UTC(2026, 5, 1, 12);
 const CPU = 'process_cpu:cpu:nanoseconds:cpu:nanoseconds';
 const OFF = 'process_offcpu:offcpu:nanoseconds:offcpu:nanoseconds';
@@ -482,17 +483,19 @@ export function storeContract(name: string, factory: StoreFactory): void {
           profiles: [profile({ start: NOON + 61_000 }), profile({ start: NOON + 119_999 }), profile()],
         });
         expect(await stale()).toEqual([
+          [86_400, DAY - NOON],
           [60, 0],
           [600, 0],
           [3600, 0],
           [60, minute],
         ]);
         expect(await store.rollups.stale({ from: NOON + minute, until: NOON + minute + 1 }, 10)).toEqual([
+          bucketOf('a', DAY, 86_400),
           bucketOf('a', NOON, 600),
           bucketOf('a', NOON, 3600),
           bucketOf('a', NOON + minute),
         ]);
-        expect(await store.rollups.stale(everything, 1)).toEqual([bucketOf('a')]);
+        expect(await store.rollups.stale(everything, 1)).toEqual([bucketOf('a', DAY, 86_400)]);
       });
 
       it('take the place of those of before, and are found by level and reach', async () => {
@@ -507,6 +510,7 @@ export function storeContract(name: string, factory: StoreFactory): void {
         });
         expect(await rollUp(store, [narrow, wide], [segment('2')])).toBe(true);
         expect(await stale()).toEqual([
+          [86_400, DAY - NOON],
           [600, 0],
           [3600, 0],
         ]);
@@ -552,7 +556,10 @@ export function storeContract(name: string, factory: StoreFactory): void {
       it('that are past their time are forgotten, and marked again when something comes', async () => {
         await open();
         await store.append({ segments: [], profiles: [profile()] });
-        expect(await store.rollups.abandon(NOON + 1)).toBe(LEVELS.length);
+        expect(await store.rollups.abandon(60, NOON)).toBe(0);
+        expect(await store.rollups.abandon(60, NOON + 1)).toBe(1);
+        expect((await stale()).map(([level]) => level).sort()).toEqual([...LEVELS.slice(1)].sort());
+        for (const level of LEVELS.slice(1)) expect(await store.rollups.abandon(level, NOON + 1)).toBe(1);
         expect(await stale()).toEqual([]);
         await store.append({ segments: [], profiles: [profile()] });
         expect(await stale()).toHaveLength(LEVELS.length);

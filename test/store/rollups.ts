@@ -10,12 +10,13 @@ import { Discovery } from '../../src/server/query/discovery.js';
 import { Query } from '../../src/server/query/query.js';
 import { parseQuestion, type RawQuestion } from '../../src/server/query/question.js';
 import { RollupWorker } from '../../src/server/rollup/worker.js';
-import type { Store } from '../../src/store/store.js';
+import { LEVELS, type Store } from '../../src/store/store.js';
 import { pprof } from '../server/fixtures.js';
 import { ALL, collect, type StoreFactory } from './contract.js';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
 const TYPE = 'process_cpu:cpu:nanoseconds:cpu:nanoseconds';
 const log = { info() {}, warn() {}, error() {} };
 
@@ -68,7 +69,7 @@ class Server {
   worker(settleMs = 0): RollupWorker {
     return new RollupWorker(this.store, this.#writers, this.metrics, log, {
       holder: this.name,
-      maxAge: 30 * 24 * HOUR,
+      ages: { 0: 30 * DAY, 60: 30 * DAY, 600: 30 * DAY, 3600: 30 * DAY, 86400: 30 * DAY },
       settleMs,
     });
   }
@@ -105,8 +106,8 @@ export function rollupContract(name: string, factory: StoreFactory): void {
       await store.close();
       await factory.destroy();
     });
-    /** A full hour that ended two hours ago. */
-    const start = Math.floor(Date.now() / HOUR) * HOUR - 3 * HOUR;
+    /** A full hour of a day that is over. */
+    const start = Math.floor(Date.now() / DAY) * DAY - 2 * DAY + 5 * HOUR;
     const range = (from: number, until: number) => ({
       from: String(start + from),
       until: String(start + until),
@@ -160,6 +161,22 @@ export function rollupContract(name: string, factory: StoreFactory): void {
       expect(await server.worker().round(Date.now())).toBe(0);
     });
 
+    it('answer days from one each, and the rest of a range from hours', async () => {
+      store = await factory.create();
+      const server = new Server(store);
+      const first = start - 5 * HOUR - 4 * DAY;
+      for (let day = 0; day < 4; day++)
+        for (const hour of [3, 15]) await server.send(first + day * DAY + hour * HOUR, 'a', day + 1);
+      const days = { from: String(first), until: String(first + 4 * DAY) };
+      const odd = { from: String(first + 12 * HOUR), until: String(first + 3 * DAY + 10 * HOUR) };
+      const before = [await server.ask(days), await server.ask(odd)];
+      expect(before.map(({ profiles }) => profiles)).toEqual([8, 6]);
+      await server.worker().round(Date.now());
+      expect(await server.ask(days)).toEqual({ ...before[0], read: 4 });
+      // An hour of the first day, two days, an hour of the last.
+      expect(await server.ask(odd)).toEqual({ ...before[1], read: 4 });
+    });
+
     it('count what comes late, as soon as it is acknowledged', async () => {
       store = await factory.create();
       const server = new Server(store);
@@ -170,7 +187,7 @@ export function rollupContract(name: string, factory: StoreFactory): void {
       const late = await server.ask(range(0, HOUR));
       expect(late.profiles).toBe(before.profiles + 1);
       expect(late.sums.leaf).toBe(before.sums.leaf! + 1000);
-      expect(await server.worker().round(Date.now())).toBe(3);
+      expect(await server.worker().round(Date.now())).toBe(LEVELS.length);
       const after = await server.ask(range(0, HOUR));
       expect(after).toMatchObject({ sums: late.sums, profiles: late.profiles, read: 2 });
     });

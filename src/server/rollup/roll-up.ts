@@ -122,6 +122,11 @@ class Groups {
   }
 }
 
+/** The level that rollups of a level are made of. */
+export function below(level: number): number {
+  return LEVELS[LEVELS.indexOf(level as (typeof LEVELS)[number]) - 1] ?? 0;
+}
+
 function wideLabels(labels: Labels): Labels {
   return Object.fromEntries(WIDE_LABELS.filter(name => name in labels).map(name => [name, labels[name]!]));
 }
@@ -138,7 +143,7 @@ export async function rollUp(
   bucket: Bucket,
 ): Promise<Made> {
   const finest = bucket.level === LEVELS[0];
-  const lower = finest ? 0 : LEVELS[LEVELS.indexOf(bucket.level as (typeof LEVELS)[number]) - 1]!;
+  const lower = below(bucket.level);
   const made: Made = { profiles: [], segments: [], sources: 0, damaged: 0, tickets: [] };
   const read = async (wide: boolean, groups: Groups) => {
     const selection = {

@@ -6,19 +6,22 @@ import { type Bucket, LEVELS, SETTLE_MS, type Store, type Ticket } from '../../s
 import type { Log } from '../context.js';
 import type { Writers } from '../ingest/writers.js';
 import type { Metrics } from '../metrics.js';
+import type { Ages } from '../query/pieces.js';
 import { Segments } from '../query/segments.js';
-import { type Made, rollUp } from './roll-up.js';
+import { below, type Made, rollUp } from './roll-up.js';
 
 const EVERY_MS = 10_000;
 const LEASE_MS = 60_000;
+/** Seconds in which a bucket that is begun is finished for certain. */
+const MARGIN_S = 3600;
 /** Buckets that are looked at in one round. */
 const MOST_BUCKETS = 10_000;
 
 export interface WorkerOptions {
   /** Names this server among those that share the store. */
   holder: string;
-  /** Milliseconds: profiles as they came are kept for so long; nothing older can be rolled up. */
-  maxAge: number;
+  /** Of what is past its retention nothing can be made. */
+  ages: Ages;
   settleMs?: number;
 }
 
@@ -82,14 +85,25 @@ export class RollupWorker {
     }
   }
 
+  #stale(now: number): Promise<Bucket[]> {
+    return this.store.rollups.stale({ from: 0, until: now }, MOST_BUCKETS);
+  }
+
+  /** What is about to be deleted is not made into rollups of a level that lack a part of it. */
+  #kept(level: number, now: number): number {
+    return now - this.options.ages[below(level)]! + Math.max(level, MARGIN_S) * 1000;
+  }
+
   /** Everything that is due; how many buckets were made whole. */
   async round(now: number): Promise<number> {
-    const { settleMs = SETTLE_MS, maxAge, holder } = this.options;
-    // What is about to be deleted is not made into rollups that lack a part of it.
-    const kept = now - maxAge + LEVELS.at(-1)! * 1000;
-    if ((await this.store.rollups.stale({ from: 0, until: kept }, 1)).some(({ start }) => start < kept))
-      this.metrics.rollupsAbandoned.inc(await this.store.rollups.abandon(kept));
-    const stale = await this.store.rollups.stale({ from: kept, until: now }, MOST_BUCKETS);
+    const { settleMs = SETTLE_MS, holder } = this.options;
+    let stale = await this.#stale(now);
+    const tooOld = LEVELS.filter(level =>
+      stale.some(one => one.level === level && one.start < this.#kept(level, now)),
+    );
+    for (const level of tooOld)
+      this.metrics.rollupsAbandoned.inc(await this.store.rollups.abandon(level, this.#kept(level, now)));
+    if (tooOld.length > 0) stale = await this.#stale(now);
     const oldest = stale.find(({ level }) => level === LEVELS[0]);
     this.metrics.rollupLag.set(oldest === undefined ? 0 : (now - oldest.start) / 1000);
     // Where the list ends early, what a bucket lacks may not be in it.
@@ -127,14 +141,14 @@ export class RollupWorker {
     const { start, level } = bucket;
     const ticket = await this.store.rollups.begin(bucket);
     // A profile that came late made the finer ones stale before this one.
-    if (
-      level > LEVELS[0] &&
-      lacks(
-        await this.store.rollups.stale({ from: start, until: start + level * 1000 }, MOST_BUCKETS),
-        bucket,
-      )
-    )
-      return false;
+    if (level > LEVELS[0]) {
+      const stale = await this.store.rollups.stale(
+        { from: start, until: start + level * 1000 },
+        MOST_BUCKETS,
+      );
+      // Where the list ends early, what it lacks may be what comes after.
+      if (stale.length === MOST_BUCKETS || lacks(stale, bucket)) return false;
+    }
     const made = await rollUp(this.store, this.#symbols, this.writers, bucket);
     if (made.damaged > 0)
       this.log.warn({ ...bucket, damaged: made.damaged }, 'rollups: damaged profiles are left out');

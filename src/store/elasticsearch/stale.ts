@@ -92,7 +92,7 @@ export function elasticRollups(cluster: Cluster, indices: Indices): Rollups {
       });
     },
 
-    async abandon(before) {
+    async abandon(level, before) {
       let gone = 0;
       for (;;) {
         const found = await cluster.run(async client => {
@@ -100,7 +100,7 @@ export function elasticRollups(cluster: Cluster, indices: Indices): Rollups {
           return client.search({
             index: indices.stale,
             size: 10_000,
-            query: { range: { start: { lt: before } } },
+            query: { bool: { filter: [{ term: { level } }, { range: { start: { lt: before } } }] } },
             _source: false,
           });
         });

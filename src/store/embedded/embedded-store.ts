@@ -87,7 +87,7 @@ export async function openEmbeddedStore(folder: string): Promise<Store> {
       stale: (range, limit) => reader.call<Bucket[]>('stale', { ...range, limit }),
       begin: bucket => writer.call<Ticket>('begin', bucket),
       finish: (ticket, rollups) => writer.call<boolean>('finish', { ticket, rollups }),
-      abandon: before => writer.call<number>('abandon', before),
+      abandon: (level, before) => writer.call<number>('abandon', { level, before }),
     },
 
     leases: {

@@ -85,6 +85,14 @@ const MIGRATIONS: readonly string[] = [
     SELECT l, m / (l * 1000) * (l * 1000), p FROM minutes, levels, partitions;
   CREATE TABLE leases (name TEXT PRIMARY KEY, holder TEXT NOT NULL, until INTEGER NOT NULL) WITHOUT ROWID;
   `,
+  `
+  -- Rollups of a day, of what is there already.
+  INSERT OR IGNORE INTO stale (level, start, partition)
+    WITH RECURSIVE
+      partitions(p) AS (SELECT 0 UNION ALL SELECT p + 1 FROM partitions WHERE p < ${PARTITIONS - 1}),
+      days(d) AS (SELECT DISTINCT start / 86400000 * 86400000 FROM profiles)
+    SELECT 86400, d, p FROM days, partitions;
+  `,
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

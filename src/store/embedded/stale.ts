@@ -37,8 +37,14 @@ export function closeTicket(db: Database.Database, { bucket, version }: Ticket):
   return changes === 1;
 }
 
-export function abandonStale(db: Database.Database, before: number): number {
-  return db.prepare<[number]>('DELETE FROM stale WHERE start < ?').run(before).changes;
+export interface AbandonCall {
+  level: number;
+  before: number;
+}
+
+export function abandonStale(db: Database.Database, { level, before }: AbandonCall): number {
+  return db.prepare<[number, number]>('DELETE FROM stale WHERE level = ? AND start < ?').run(level, before)
+    .changes;
 }
 
 export interface LeaseCall {

@@ -13,6 +13,7 @@ import { expire } from './expire.js';
 import { openError, storeError } from './failure.js';
 import { FILE_NAME, LOCK_NAME, migrate, prepareWriter } from './schema.js';
 import {
+  type AbandonCall,
   abandonStale,
   acquireLease,
   closeTicket,
@@ -138,10 +139,10 @@ class Writer {
     }
   }
 
-  abandon(before: number): number {
+  abandon(call: AbandonCall): number {
     // What is forgotten must be written again when it becomes stale again.
     this.#appender.reset();
-    return abandonStale(this.#db, before);
+    return abandonStale(this.#db, call);
   }
 
   acquire(call: LeaseCall): boolean {
