@@ -38,6 +38,8 @@ func must(err error) {
 }
 
 func main() {
+	// Often enough that a heap of a few functions shows all of them.
+	runtime.MemProfileRate = 512
 	cpu, err := os.Create(os.Args[1])
 	must(err)
 	runtime.SetCPUProfileRate(500)
