@@ -12,42 +12,30 @@
 namespace stackwell {
 namespace {
 
-// Of a chunk, uncompressed; decoded it takes several times as much, and there are two at a time. Neither a
-// profile nor a segment is divided.
-constexpr uint64_t kDecodedAhead = 1 << 19;
+Span SpanOf(const Bytes& bytes) { return {bytes.data(), bytes.data() + bytes.size()}; }
 
 }  // namespace
 
 std::vector<std::pair<size_t, Failure>> Merger::AddSegments(const std::vector<StoredSegment>& segments) {
   using Result = std::variant<DecodedSegment, Failure>;
   std::vector<std::pair<size_t, Failure>> damaged;
-  const auto decode = [&](size_t begin) {
-    Chunk<Result> chunk{begin, {}};
-    uint64_t bytes = 0;
-    for (size_t i = begin; i < segments.size(); i++) {
-      const Span stored{segments[i].bytes.data(), segments[i].bytes.data() + segments[i].bytes.size()};
-      bytes += SegmentBytes(stored);
-      if (i > begin && bytes > kDecodedAhead) break;
-      try {
-        chunk.items.emplace_back(DecodeSegment(segments[i].id, stored));
-      } catch (const Failure& failure) {
-        chunk.items.emplace_back(failure);
-      }
+  const auto bytes = [&](size_t i) { return SegmentBytes(SpanOf(segments[i].bytes)); };
+  const auto decode = [&](size_t i) -> Result {
+    try {
+      return DecodeSegment(segments[i].id, SpanOf(segments[i].bytes));
+    } catch (const Failure& failure) {
+      return failure;
     }
-    return chunk;
   };
-  DecodeAhead(segments.size(), decode, [&](const Chunk<Result>& chunk) {
-    for (size_t i = 0; i < chunk.items.size(); i++) {
-      if (const auto* failure = std::get_if<Failure>(&chunk.items[i])) {
-        damaged.emplace_back(chunk.begin + i, *failure);
-        continue;
-      }
-      const std::string& id = segments[chunk.begin + i].id;
-      if (segments_.contains(id)) continue;
-      Remap remap = symbols_.Absorb(std::get<DecodedSegment>(chunk.items[i]).symbols);
-      segment_bytes_ += (remap.nodes.size() + remap.label_sets.size()) * sizeof(uint32_t);
-      segments_.emplace(id, std::move(remap));
+  DecodeAhead(segments.size(), bytes, decode, [&](size_t i, const Result& result) {
+    if (const auto* failure = std::get_if<Failure>(&result)) {
+      damaged.emplace_back(i, *failure);
+      return;
     }
+    if (segments_.contains(segments[i].id)) return;
+    Remap remap = symbols_.Absorb(std::get<DecodedSegment>(result).symbols);
+    segment_bytes_ += (remap.nodes.size() + remap.label_sets.size()) * sizeof(uint32_t);
+    segments_.emplace(segments[i].id, std::move(remap));
   });
   return damaged;
 }
@@ -55,26 +43,18 @@ std::vector<std::pair<size_t, Failure>> Merger::AddSegments(const std::vector<St
 std::vector<size_t> Merger::AddProfiles(const std::vector<Input>& inputs, Side side) {
   using Rows = std::optional<std::vector<Row>>;
   std::vector<size_t> damaged;
-  const auto decode = [&](size_t begin) {
-    Chunk<Rows> chunk{begin, {}};
-    uint64_t bytes = 0;
-    for (size_t i = begin; i < inputs.size(); i++) {
-      const Span stored{inputs[i].rows.data(), inputs[i].rows.data() + inputs[i].rows.size()};
-      bytes += RowBytes(stored);
-      if (i > begin && bytes > kDecodedAhead) break;
-      Rows& rows = chunk.items.emplace_back(std::in_place);
-      try {
-        DecodeRows(stored, static_cast<uint32_t>(inputs[i].segments.size()), *rows);
-      } catch (const Failure&) {
-        rows.reset();
-      }
+  const auto bytes = [&](size_t i) { return RowBytes(SpanOf(inputs[i].rows)); };
+  const auto decode = [&](size_t i) -> Rows {
+    Rows rows(std::in_place);
+    try {
+      DecodeRows(SpanOf(inputs[i].rows), static_cast<uint32_t>(inputs[i].segments.size()), *rows);
+    } catch (const Failure&) {
+      rows.reset();
     }
-    return chunk;
+    return rows;
   };
-  DecodeAhead(inputs.size(), decode, [&](const Chunk<Rows>& chunk) {
-    for (size_t i = 0; i < chunk.items.size(); i++)
-      if (!chunk.items[i] || !AddRows(inputs[chunk.begin + i], *chunk.items[i], side))
-        damaged.push_back(chunk.begin + i);
+  DecodeAhead(inputs.size(), bytes, decode, [&](size_t i, const Rows& rows) {
+    if (!rows || !AddRows(inputs[i], *rows, side)) damaged.push_back(i);
   });
   return damaged;
 }

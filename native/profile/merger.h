@@ -69,8 +69,6 @@ class Merger {
   WeightsByReason Name(const LateNames& names);
 
   const SymbolColumns& symbols() const { return symbols_.columns(); }
-  /// By id: where their rows are in `symbols`.
-  const std::unordered_map<std::string, Remap>& segments() const { return segments_; }
   Sum sum(Side side = kLeft) const { return sums_[side]; }
   /// By node; may be shorter than there are nodes.
   const std::vector<Sum>& node_sums(Side side = kLeft) const { return node_sums_[side]; }
