@@ -10,11 +10,6 @@
 #include "hash.h"
 
 namespace stackwell {
-namespace {
-
-Span SpanOf(const Bytes& bytes) { return {bytes.data(), bytes.data() + bytes.size()}; }
-
-}  // namespace
 
 std::vector<std::pair<size_t, Failure>> Merger::AddSegments(const std::vector<StoredSegment>& segments) {
   using Result = std::variant<DecodedSegment, Failure>;

@@ -94,8 +94,6 @@ std::vector<Merger::StoredSegment> FromSegments(const Napi::Value& value) {
   return segments;
 }
 
-Span SpanOf(const Bytes& bytes) { return {bytes.data(), bytes.data() + bytes.size()}; }
-
 Napi::Object ToUnnamed(Napi::Env env, UnnamedPlaces&& places) {
   auto object = Napi::Object::New(env);
   object.Set("buildIds", ToStrings(env, places.build_ids));

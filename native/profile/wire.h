@@ -18,6 +18,8 @@ struct Span {
   std::string_view text() const { return {reinterpret_cast<const char*>(begin), size()}; }
 };
 
+inline Span SpanOf(const Bytes& bytes) { return {bytes.data(), bytes.data() + bytes.size()}; }
+
 enum class Wire : uint8_t {
   kVarint = 0,
   kFixed64 = 1,

@@ -86,7 +86,7 @@ class SymbolWriterObject : public Napi::ObjectWrap<SymbolWriterObject> {
       const Limits limits = FromLimits(env, info[1]);
       return Job::Start(env,
                         [writer = writer_, limits, data = FromBytes(info[0], limits.max_bytes)]() -> Finish {
-                          const Profile profile = Decode({data.data(), data.data() + data.size()}, limits);
+                          const Profile profile = Decode(SpanOf(data), limits);
                           auto batch = std::make_shared<Batch>(writer->Add(profile, limits.max_depth));
                           return [batch](Napi::Env env) { return ToBatch(env, std::move(*batch)); };
                         });
