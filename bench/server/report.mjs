@@ -58,6 +58,7 @@ ${table(
 
 ${table(['question', ...names], queries)}
 
-First / again, median; of several clients the median of each answer.
+First / again, median. Several clients ask the same at the same time, and each number is of one answer: Stackwell merges once for
+all of them. Stackwell and Pyroscope v2 acknowledge what is on disk, v1 what is in memory.
 `;
 }
