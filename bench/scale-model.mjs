@@ -51,14 +51,22 @@ const cores = value => (value < 0.01 ? '< 0.01' : String(Number(value.toPrecisio
 const table = (head, rows) =>
   [head, head.map(() => '---'), ...rows].map(cells => `| ${cells.join(' | ')} |`).join('\n');
 
-/** No day is over in the runs: a rollup of one is taken to be as large as one of an hour, which is too little. */
-const kindOf = kind => kind.replace('86400', '3600');
+/**
+ * Bytes of one of a kind. No day is over in the runs: from an hour to a day a rollup is taken to go on growing as it does
+ * from ten minutes to the hour, by the same power of time.
+ */
+function bytesEach(stored, kind) {
+  if (!kind.startsWith('86400')) return stored[kind].bytes / stored[kind].count;
+  const hour = bytesEach(stored, kind.replace('86400', '3600'));
+  const grown = hour / bytesEach(stored, kind.replace('86400', '600'));
+  return hour * grown ** (Math.log(24) / Math.log(6));
+}
 
 /** Kinds of things, how many a day, and what they weigh. */
 function daily(hosts, { hour }) {
   const series = hosts * SERVICES_PER_HOST * TYPES;
   const services = Math.max(40, (hosts * SERVICES_PER_HOST) / HOSTS_PER_SERVICE);
-  const each = kind => hour.stored[kindOf(kind)].bytes / hour.stored[kindOf(kind)].count;
+  const each = kind => bytesEach(hour.stored, kind);
   const profiles = (series * DAY_S) / WINDOW_S;
   const kinds = { 0: { count: profiles, bytes: profiles * each('0') } };
   for (const level of [60, 600, 3600, 86_400]) {
@@ -146,11 +154,13 @@ function eachTable() {
     ['rollup of a series, 1 min', '60'],
     ['… 10 min', '600'],
     ['… 1 h', '3600'],
+    ['… 1 d, reckoned', '86400'],
     ['wide rollup, 1 min', '60w'],
     ['… 10 min', '600w'],
     ['… 1 h', '3600w'],
+    ['… 1 d, reckoned', '86400w'],
   ];
-  const per = ({ stored }, kind) => bytes(stored[kind].bytes / stored[kind].count);
+  const per = ({ stored }, kind) => bytes(bytesEach(stored, kind));
   return table(
     ['', ...STORES.map(({ name }) => name)],
     [
@@ -193,8 +203,9 @@ function questionTable() {
   );
 }
 
-const { date, machine } = STORES[0].minute;
-const page = `Measured ${date} on ${machine.cpus} CPUs (${machine.arch}, Linux ${machine.kernel}, Node.js ${machine.node}), agents,
+const { machine } = STORES[0].minute;
+const dates = [...new Set(runs.map(one => one.date))].sort().join(' and ');
+const page = `Measured ${dates} on ${machine.cpus} CPUs (${machine.arch}, Linux ${machine.kernel}, Node.js ${machine.node}), agents,
 servers and Elasticsearch on the same machine:
 
 ${eachTable()}
