@@ -143,6 +143,9 @@ export class Indices {
       // An acknowledged write is on disk of every copy that is in sync.
       'translog.durability': 'request',
       refresh_interval: '1s',
+      // Until then merges keep what was written once more, as it was sent (there is no `_source`), for a copy that was away:
+      // a third of a day's bytes with the 12 h that it is by default.
+      'soft_deletes.retention_lease.period': '1h',
     };
   }
 
