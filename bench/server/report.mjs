@@ -50,7 +50,7 @@ ${table(
   ['', ...names],
   [
     ['ready after, s', ...results.map(one => round(one.readyS))],
-    ['resident, idle, MB', ...results.map(one => round(one.idleMB))],
+    ['resident, idle for a minute, MB', ...results.map(one => round(one.idleMB))],
     ['resident, at most, MB', ...results.map(one => round(one.peakMB))],
     ['on disk for each profile, kB', ...results.map(({ disk }) => round(disk.bytes / disk.profiles / 1000))],
   ],
