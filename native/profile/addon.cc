@@ -5,6 +5,7 @@
 
 #include "columns.h"
 #include "job.h"
+#include "matching.h"
 #include "objects.h"
 #include "rollup.h"
 
@@ -46,10 +47,25 @@ Napi::Value SumProfileRows(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value MatchingRules(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  auto rules = Napi::Array::New(env);
+  for (const auto& [id, what, example, becomes] : Matching::Rules()) {
+    auto rule = Napi::Object::New(env);
+    rule.Set("id", std::string(id));
+    rule.Set("what", std::string(what));
+    rule.Set("example", std::string(example));
+    rule.Set("becomes", std::string(becomes));
+    rules.Set(rules.Length(), rule);
+  }
+  return rules;
+}
+
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("decode", Napi::Function::New(env, DecodeColumns, "decode"));
   exports.Set("encode", Napi::Function::New(env, EncodeColumns, "encode"));
   exports.Set("sumProfiles", Napi::Function::New(env, SumProfileRows, "sumProfiles"));
+  exports.Set("matchingRules", Napi::Function::New(env, MatchingRules, "matchingRules"));
   DefineSymbolWriter(env, exports);
   DefineMatcher(env, exports);
   DefineMerger(env, exports);

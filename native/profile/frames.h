@@ -7,16 +7,17 @@
 #include <string_view>
 #include <vector>
 
+#include "matching.h"
 #include "symbols.h"
 
 namespace stackwell {
 
 /// What a reader sees of a location: functions without lines and addresses. A frame with a name is identified
 /// by (name, file), one without by (base name of the mapping, build ID, offset in the file, reason).
-/// `symbols` must outlive it.
+/// With `matching`, by what is left of these. `symbols` must outlive it.
 class Frames {
  public:
-  explicit Frames(const SymbolColumns& symbols);
+  explicit Frames(const SymbolColumns& symbols, const Matching* matching = nullptr);
 
   /// Frames of a location, the outermost function first.
   std::span<const uint32_t> Of(uint32_t location) const {
@@ -35,8 +36,8 @@ class Frames {
 
  private:
   struct Row {
-    std::string name;
-    std::string_view file, module, reason, build_id;
+    std::string name, file;
+    std::string_view module, reason, build_id;
   };
 
   void Order();

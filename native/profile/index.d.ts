@@ -196,7 +196,31 @@ export interface DiffColumns {
   omittedNodes: number;
   left: DiffSide;
   right: DiffSide;
+  /** Null unless `functions` were asked for. */
+  matrix: FunctionMatrix | null;
 }
+
+/** Functions of a comparison, those with the greatest part of either side, that first. */
+export interface FunctionMatrix {
+  functions: FlameColumns['functions'];
+  /** How many there are more. */
+  omitted: number;
+  /** By function. Each counts once per sample in `total`, however often it recurs in the stack. */
+  left: { self: Float64Array; total: Float64Array };
+  right: { self: Float64Array; total: Float64Array };
+  /** What each replicate has in all, and function × replicate. */
+  replicates: { sum: Float64Array; self: Float64Array; total: Float64Array };
+}
+
+/** What of a frame is its build's and not the program's. */
+export interface MatchingRule {
+  id: string;
+  what: string;
+  example: string;
+  becomes: string;
+}
+
+export function matchingRules(): MatchingRule[];
 
 /** Values of one side, in units of the sample type: as they are, whatever the other side's total is. */
 export interface DiffSide {
@@ -276,13 +300,17 @@ export class Merger {
   /**
    * All profiles must have the same sample type. A profile that is damaged, or names a segment that was not added, is
    * left out and its position returned. What is added to the right is there for `diff` (and `unnamed` and `name`) only.
+   * `replicates` has for each profile in which of them it counts, too (below 4,096, of both sides together).
    */
   addProfiles(
     profiles: { segments: string[]; rows: Uint8Array }[],
-    options?: { side?: 'left' | 'right' },
+    options?: { side?: 'left' | 'right'; replicates?: Uint32Array },
   ): Promise<{ damaged: number[] }>;
   /** A whole pprof file, for tools that have no store. `sampleType` picks the value column (default: the last). */
-  addPprof(data: Uint8Array, options?: { sampleType?: string }): Promise<void>;
+  addPprof(
+    data: Uint8Array,
+    options?: { sampleType?: string; side?: 'left' | 'right'; replicate?: number },
+  ): Promise<void>;
   /** Distinct rows and stacks, bytes of memory, and stacks of `addPprof` that were cut at `maxDepth`, after the last call that resolved. */
   readonly size: { rows: number; stacks: number; bytes: number; truncated: number };
   /** Nearly free where everything has a name. */
@@ -294,8 +322,12 @@ export class Merger {
   name(names: LateNames): Promise<Weights>;
   /** Children are in the order of their names, 'other' last. At most `maxNodes` rows, and never fewer than 2. */
   flamegraph(options?: { maxNodes?: number }): Promise<FlameColumns>;
-  /** Both sides in one tree, of the nodes with the greatest part of either; at most `maxNodes` rows, and never fewer than 2. */
-  diff(options?: { maxNodes?: number }): Promise<DiffColumns>;
+  /**
+   * Both sides in one tree, of the nodes with the greatest part of either; at most `maxNodes` rows, and never fewer than 2.
+   * With `matchingWithout`, frames are one that are the same by all rules of `matchingRules` but these (SW_QUERY_INVALID
+   * for one that there is not). `functions`: how many the matrix has at most.
+   */
+  diff(options?: { maxNodes?: number; matchingWithout?: string[]; functions?: number }): Promise<DiffColumns>;
   top(): Promise<TopColumns>;
   /** Sum by value of one sample label ('' for rows without it); a sum over 64 bits is the greatest number of 64 bits. */
   sumBy(label: string): Promise<{ value: string[]; total: BigInt64Array }>;

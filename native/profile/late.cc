@@ -179,6 +179,7 @@ void Merger::Move(const std::vector<uint32_t>& to) {
     for (size_t i = 0; i < node_sums.size(); i++) sums[to[i]] += node_sums[i];
     node_sums = std::move(sums);
   }
+  replicates_.Move(to);
   stacks_ = static_cast<size_t>(std::ranges::count(node_seen_, true));
   const std::vector<Cell> cells = std::exchange(cells_, {});
   const std::vector<Sum> cell_sums = std::exchange(cell_sums_, {});

@@ -69,11 +69,11 @@ bool Merger::AddRows(const Input& input, const std::vector<Row>& rows, Side side
     if (rows[i].stack.row >= nodes.size() || rows[i].label_set.row >= label_sets.size()) return false;
     scratch_cells_[i] = {nodes[rows[i].stack.row], label_sets[rows[i].label_set.row]};
   }
-  for (size_t i = 0; i < rows.size(); i++) Add(scratch_cells_[i], rows[i].value, side);
+  for (size_t i = 0; i < rows.size(); i++) Add(scratch_cells_[i], rows[i].value, side, input.replicate);
   return true;
 }
 
-void Merger::AddPprof(Span data, const std::string& sample_type) {
+void Merger::AddPprof(Span data, const std::string& sample_type, Side side, uint32_t replicate) {
   const Profile profile = Decode(data, limits_);
   const size_t types = profile.sample_types.size();
   if (types == 0) Invalid("it has no sample type");
@@ -91,10 +91,10 @@ void Merger::AddPprof(Span data, const std::string& sample_type) {
   for (uint32_t i = 0; i < canonical.label_set_count(); i++) label_sets.push_back(naming.LabelSet(i));
   for (size_t sample = 0; sample < profile.samples.size(); sample++)
     Add({nodes[canonical.StackOf(sample)], label_sets[canonical.LabelSetOf(sample)]},
-        profile.samples.values[sample * types + column], kLeft);
+        profile.samples.values[sample * types + column], side, replicate);
 }
 
-void Merger::Add(Cell cell, int64_t value, Side side) {
+void Merger::Add(Cell cell, int64_t value, Side side, uint32_t replicate) {
   if (value == 0 || (!matchers_.empty() && !Matches(cell.label_set))) return;
   if (cell.node >= node_sums_[side].size()) {
     // Never shorter than the sums of either side.
@@ -103,6 +103,7 @@ void Merger::Add(Cell cell, int64_t value, Side side) {
   }
   sums_[side] += value;
   node_sums_[side][cell.node] += value;
+  if (replicate != kNoReplicate) replicates_.Add(replicate, cell.node, value);
   if (!node_seen_[cell.node]) {
     node_seen_[cell.node] = true;
     stacks_++;
@@ -168,7 +169,7 @@ bool Merger::Matches(uint32_t label_set) {
 }
 
 size_t Merger::bytes() const {
-  return symbols_.bytes() + segment_bytes_ +
+  return symbols_.bytes() + segment_bytes_ + replicates_.bytes() +
          (node_sums_[kLeft].capacity() + node_sums_[kRight].capacity() + label_set_sums_.capacity()) *
              sizeof(Sum) +
          cells_.capacity() * (sizeof(Cell) + sizeof(Sum)) + cell_table_.bytes() +

@@ -14,6 +14,7 @@
 #include "late.h"
 #include "matcher.h"
 #include "profile.h"
+#include "replicates.h"
 #include "rows.h"
 #include "segment.h"
 #include "sum.h"
@@ -36,9 +37,11 @@ class Merger {
     bool operator==(const Cell&) const = default;
   };
   enum Side : uint8_t { kLeft, kRight };
+  static constexpr uint32_t kNoReplicate = UINT32_MAX;
   struct Input {
     std::vector<std::string> segments;
     Bytes rows;
+    uint32_t replicate = kNoReplicate;
   };
   struct StoredSegment {
     std::string id;
@@ -59,9 +62,11 @@ class Merger {
   /// Positions of those that were left out, because their rows are damaged or name what no added segment has.
   /// To the right go profiles that the others are compared with: only their sums by node are kept. Rows are
   /// decoded on another thread while those before them are added.
+  /// Those of a `replicate` also count in its sums.
   std::vector<size_t> AddProfiles(const std::vector<Input>& inputs, Side side = kLeft);
   /// `sample_type` '' is the last one. Throws Failure and changes nothing.
-  void AddPprof(Span data, const std::string& sample_type);
+  void AddPprof(Span data, const std::string& sample_type, Side side = kLeft,
+                uint32_t replicate = kNoReplicate);
 
   /// What selected rows go through and no one could name (late.cc).
   UnnamedPlaces Unnamed() const;
@@ -75,6 +80,7 @@ class Merger {
   /// By label set; may be shorter than there are label sets.
   const std::vector<Sum>& label_set_sums() const { return label_set_sums_; }
   bool keep_labels() const { return keep_labels_; }
+  Replicates& replicates() { return replicates_; }
   /// With keep_labels only.
   const std::vector<Cell>& cells() const { return cells_; }
   const std::vector<Sum>& cell_sums() const { return cell_sums_; }
@@ -87,7 +93,7 @@ class Merger {
  private:
   /// False, with nothing changed, when it names what no added segment has.
   bool AddRows(const Input& input, const std::vector<Row>& rows, Side side);
-  void Add(Cell cell, int64_t value, Side side);
+  void Add(Cell cell, int64_t value, Side side, uint32_t replicate = kNoReplicate);
   /// What a node weighs on both sides together.
   std::vector<Sum> NodeWeights() const;
   bool Matches(uint32_t label_set);
@@ -109,6 +115,7 @@ class Merger {
   std::array<Sum, 2> sums_{};
   std::array<std::vector<Sum>, 2> node_sums_;
   std::vector<Sum> label_set_sums_;
+  Replicates replicates_;
   std::vector<bool> node_seen_;  // on either side
   std::vector<Cell> cells_;
   std::vector<Sum> cell_sums_;

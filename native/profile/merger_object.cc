@@ -16,6 +16,7 @@ namespace stackwell {
 namespace {
 
 constexpr uint64_t kMostSegmentBytes = 1ull << 30;
+constexpr uint32_t kMostReplicates = 4096;
 
 Napi::Object ToFunctions(Napi::Env env, const FunctionColumns& functions) {
   auto object = Napi::Object::New(env);
@@ -145,6 +146,37 @@ std::map<std::string, Sum> SumBy(const Merger& merger, const std::string& name) 
   return sums;
 }
 
+Napi::Object ToMatrix(Napi::Env env, FunctionMatrix&& matrix) {
+  auto object = Napi::Object::New(env);
+  object.Set("functions", ToFunctions(env, matrix.functions));
+  object.Set("omitted", matrix.omitted);
+  const auto side = [&](std::vector<double>& self, std::vector<double>& total) {
+    auto values = Napi::Object::New(env);
+    values.Set("self", ToColumn(env, std::move(self)));
+    values.Set("total", ToColumn(env, std::move(total)));
+    return values;
+  };
+  object.Set("left", side(matrix.left_self, matrix.left_total));
+  object.Set("right", side(matrix.right_self, matrix.right_total));
+  auto replicates = side(matrix.self, matrix.total);
+  replicates.Set("sum", ToColumn(env, std::move(matrix.sum)));
+  object.Set("replicates", replicates);
+  return object;
+}
+
+Merger::Side SideOf(const Napi::Object& options) {
+  const Napi::Value given = options.Get("side");
+  const std::string name = given.IsUndefined() ? "left" : AsString(given, "side");
+  if (name != "left" && name != "right")
+    throw Napi::TypeError::New(options.Env(), "side is neither left nor right");
+  return name == "left" ? Merger::kLeft : Merger::kRight;
+}
+
+uint32_t CheckedReplicate(Napi::Env env, uint32_t replicate) {
+  if (replicate >= kMostReplicates) throw Napi::RangeError::New(env, "replicates are below 4096");
+  return replicate;
+}
+
 class MergerObject : public Napi::ObjectWrap<MergerObject> {
  public:
   static constexpr napi_type_tag kTag{0x9a5c1e1f7f0b4c13, 0x8d2f5b6a3e0c9d03};
@@ -247,11 +279,15 @@ class MergerObject : public Napi::ObjectWrap<MergerObject> {
   Napi::Value AddProfiles(const Napi::CallbackInfo& info) {
     return Promised(info.Env(), [&] {
       auto inputs = std::make_shared<std::vector<Merger::Input>>(FromInputs(info[0]));
-      const Napi::Value given = OptionalObject(info.Env(), info[1]).Get("side");
-      const std::string name = given.IsUndefined() ? "left" : AsString(given, "side");
-      if (name != "left" && name != "right")
-        throw Napi::TypeError::New(info.Env(), "side is neither left nor right");
-      const auto side = name == "left" ? Merger::kLeft : Merger::kRight;
+      const Napi::Object options = OptionalObject(info.Env(), info[1]);
+      const auto side = SideOf(options);
+      if (!options.Get("replicates").IsUndefined()) {
+        const auto replicates = FromColumn<uint32_t>(options, "replicates");
+        if (replicates.size() != inputs->size())
+          throw Napi::TypeError::New(info.Env(), "replicates is not one for each profile");
+        for (size_t i = 0; i < inputs->size(); i++)
+          (*inputs)[i].replicate = CheckedReplicate(info.Env(), replicates[i]);
+      }
       return Run(info, [this, inputs, side]() -> Finish {
         const auto damaged = merger_->AddProfiles(*inputs, side);
         return [damaged](Napi::Env env) {
@@ -267,12 +303,21 @@ class MergerObject : public Napi::ObjectWrap<MergerObject> {
 
   Napi::Value AddPprof(const Napi::CallbackInfo& info) {
     return Promised(info.Env(), [&] {
-      const Napi::Value type = OptionalObject(info.Env(), info[1]).Get("sampleType");
+      const Napi::Object options = OptionalObject(info.Env(), info[1]);
+      const Napi::Value type = options.Get("sampleType");
       const std::string sample_type = type.IsUndefined() ? "" : AsString(type, "sampleType");
-      return Run(info, [this, sample_type, data = FromBytes(info[0], limits_.max_bytes)]() -> Finish {
-        merger_->AddPprof(SpanOf(data), sample_type);
-        return [](Napi::Env env) { return env.Undefined(); };
-      });
+      const auto side = SideOf(options);
+      const uint32_t replicate =
+          options.Get("replicate").IsUndefined()
+              ? Merger::kNoReplicate
+              : CheckedReplicate(
+                    info.Env(), static_cast<uint32_t>(OptionalCount(options, "replicate", 0, 0, UINT32_MAX)));
+      return Run(
+          info,
+          [this, sample_type, side, replicate, data = FromBytes(info[0], limits_.max_bytes)]() -> Finish {
+            merger_->AddPprof(SpanOf(data), sample_type, side, replicate);
+            return [](Napi::Env env) { return env.Undefined(); };
+          });
     });
   }
 
@@ -326,13 +371,25 @@ class MergerObject : public Napi::ObjectWrap<MergerObject> {
     return Promised(info.Env(), [&] {
       const Napi::Object options = OptionalObject(info.Env(), info[0]);
       const size_t max_nodes = OptionalCount(options, "maxNodes", UINT32_MAX, 1, UINT32_MAX);
-      return Run(info, [this, max_nodes]() -> Finish {
-        const Frames frames(merger_->symbols());
-        const Tree tree =
-            BuildTree(merger_->symbols(), frames, merger_->node_sums(), &merger_->node_sums(Merger::kRight));
+      const size_t max_functions = OptionalCount(options, "functions", 0, 0, UINT32_MAX);
+      std::optional<Matching> matching;
+      const Napi::Value without = options.Get("matchingWithout");
+      if (!without.IsUndefined()) matching.emplace(FromStrings(without, "matchingWithout"));
+      return Run(info, [this, max_nodes, max_functions, matching]() -> Finish {
+        const Frames frames(merger_->symbols(), matching ? &*matching : nullptr);
+        std::vector<uint32_t> place;
+        const Tree tree = BuildTree(merger_->symbols(), frames, merger_->node_sums(),
+                                    &merger_->node_sums(Merger::kRight), &place);
         auto diff = std::make_shared<DiffColumns>(LayoutDiff(tree, frames, std::max<size_t>(2, max_nodes)));
+        auto matrix = std::make_shared<FunctionMatrix>();
+        if (max_functions > 0) *matrix = Functions(tree, place, frames, merger_->replicates(), max_functions);
         const Sum left = merger_->sum(), right = merger_->sum(Merger::kRight);
-        return [diff, left, right](Napi::Env env) { return ToDiff(env, std::move(*diff), left, right); };
+        return [=](Napi::Env env) {
+          auto object = ToDiff(env, std::move(*diff), left, right);
+          object.Set("matrix",
+                     max_functions > 0 ? Napi::Value(ToMatrix(env, std::move(*matrix))) : env.Null());
+          return object;
+        };
       });
     });
   }

@@ -19,16 +19,18 @@ void BothSides(Tree& tree, Each each) {
   if (!tree.right.self.empty()) each(tree.right);
 }
 
+constexpr uint32_t kGone = UINT32_MAX;
+
 /// Stacks that differ in addresses only are one path, and may cancel out: without a value on or above it, a
-/// node goes.
-void DropEmpty(Tree& tree) {
+/// node goes. Where each node is then.
+std::vector<uint32_t> DropEmpty(Tree& tree) {
   std::vector<bool> kept(tree.size());
   kept[kRoot] = true;
   for (size_t i = tree.size(); i-- > 1;) {
     if (tree.left.self[i] != 0 || (!tree.right.self.empty() && tree.right.self[i] != 0)) kept[i] = true;
     if (kept[i]) kept[tree.parent[i]] = true;
   }
-  std::vector<uint32_t> now(tree.size());
+  std::vector<uint32_t> now(tree.size(), kGone);
   uint32_t size = 0;
   for (size_t i = 0; i < tree.size(); i++) {
     if (!kept[i]) {
@@ -44,11 +46,13 @@ void DropEmpty(Tree& tree) {
   }
   for (auto* column : {&tree.parent, &tree.frame, &tree.child_count}) column->resize(size);
   BothSides(tree, [&](auto& side) { side.self.resize(size); });
+  return now;
 }
 
-/// Nodes in the order in which stacks need them: parents before children, otherwise any. `right` may be null.
+/// Nodes in the order in which stacks need them: parents before children, otherwise any. `right` may be null,
+/// and so may `places`.
 Tree Grow(const SymbolColumns& symbols, const Frames& frames, const std::vector<Sum>& left,
-          const std::vector<Sum>* right) {
+          const std::vector<Sum>* right, std::vector<uint32_t>* places) {
   const size_t count = std::max(left.size(), right == nullptr ? 0 : right->size());
   const auto of = [](const std::vector<Sum>& sums, size_t i) { return i < sums.size() ? sums[i] : Sum{0}; };
   const auto right_of = [&](size_t i) { return right == nullptr ? Sum{0} : of(*right, i); };
@@ -80,7 +84,7 @@ Tree Grow(const SymbolColumns& symbols, const Frames& frames, const std::vector<
     }
     return node;
   };
-  std::vector<uint32_t> place(count);
+  std::vector<uint32_t> place(count, kGone);
   for (size_t i = 0; i < count; i++) {
     if (i != 0 && !used[i]) continue;
     uint32_t node = kRoot;
@@ -92,7 +96,12 @@ Tree Grow(const SymbolColumns& symbols, const Frames& frames, const std::vector<
     tree.left.self[node] += of(left, i);
     if (right != nullptr) tree.right.self[node] += right_of(i);
   }
-  DropEmpty(tree);
+  const std::vector<uint32_t> now = DropEmpty(tree);
+  if (places != nullptr) {
+    for (auto& one : place)
+      if (one != kGone) one = now[one];
+    *places = std::move(place);
+  }
   BothSides(tree, [&](auto& side) {
     side.total = side.self;
     for (size_t i = tree.size(); i-- > 1;) side.total[tree.parent[i]] += side.total[i];
@@ -191,8 +200,8 @@ class FunctionRows {
 }  // namespace
 
 Tree BuildTree(const SymbolColumns& symbols, const Frames& frames, const std::vector<Sum>& left,
-               const std::vector<Sum>* right) {
-  const Tree grown = Grow(symbols, frames, left, right);
+               const std::vector<Sum>* right, std::vector<uint32_t>* places) {
+  const Tree grown = Grow(symbols, frames, left, right, places);
   const std::vector<uint32_t> order = Preorder(grown, frames);
   std::vector<uint32_t> place(order.size());
   for (uint32_t i = 0; i < order.size(); i++) place[order[i]] = i;
@@ -209,6 +218,9 @@ Tree BuildTree(const SymbolColumns& symbols, const Frames& frames, const std::ve
     copy(grown.left, tree.left, node);
     copy(grown.right, tree.right, node);
   }
+  if (places != nullptr)
+    for (auto& one : *places)
+      if (one != kGone) one = place[one];
   return tree;
 }
 

@@ -27,9 +27,10 @@ struct Tree {
 };
 
 /// Of the stacks with a sum other than 0. Sums are by node of `symbols`, and may be shorter. With `right`, of
-/// those that have one on either side.
+/// those that have one on either side. `place` gets where each of the nodes is in the tree; UINT32_MAX for
+/// one that is not.
 Tree BuildTree(const SymbolColumns& symbols, const Frames& frames, const std::vector<Sum>& left,
-               const std::vector<Sum>* right = nullptr);
+               const std::vector<Sum>* right = nullptr, std::vector<uint32_t>* place = nullptr);
 
 /// FlameColumns and TopColumns of index.d.ts.
 struct FunctionColumns {
