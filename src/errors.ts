@@ -131,6 +131,11 @@ export const ERRORS = {
     message: 'there is nothing at {path}',
     fix: 'See /openapi.json for the endpoints.',
   },
+  SW_DEPLOY_UNKNOWN: {
+    status: 404,
+    message: 'the deploys of {service} cannot be compared: {reason}',
+    fix: '`stackwell deploys SERVICE` (GET /api/v1/deploys) lists what was seen in a range; give another range with from and until.',
+  },
   SW_STORE_DAMAGED: {
     status: 500,
     message: 'the store at {path} is damaged: {reason}',

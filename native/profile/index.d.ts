@@ -290,7 +290,13 @@ export class Merger {
    * true); a list keeps these ones only. `pprof({ sampleLabels: true })` and `rollUp` need them; matchers and `sumBy` do
    * not.
    */
-  constructor(options?: { matchers?: SampleMatcher[]; sampleLabels?: boolean | string[]; limits?: Limits });
+  constructor(options?: {
+    matchers?: SampleMatcher[];
+    /** Of what is added to the right (default: the same). */
+    rightMatchers?: SampleMatcher[];
+    sampleLabels?: boolean | string[];
+    limits?: Limits;
+  });
   /** Needed before rows that point into it. A damaged segment throws SW_SEGMENT_DAMAGED and changes nothing. */
   addSegment(id: string, bytes: Uint8Array): Promise<void>;
   /** Several at once, which takes far less time: ids of those that are damaged, and left out. */

@@ -95,7 +95,7 @@ void Merger::AddPprof(Span data, const std::string& sample_type, Side side, uint
 }
 
 void Merger::Add(Cell cell, int64_t value, Side side, uint32_t replicate) {
-  if (value == 0 || (!matchers_.empty() && !Matches(cell.label_set))) return;
+  if (value == 0 || (!matchers_[side].empty() && !Matches(cell.label_set, side))) return;
   if (cell.node >= node_sums_[side].size()) {
     // Never shorter than the sums of either side.
     node_seen_.resize(symbols().nodes.size());
@@ -148,12 +148,13 @@ Sum& Merger::CellSum(Cell cell) {
 
 // Rows without the label match as ''. Of several values one must match; none may be what a negative matcher
 // names.
-bool Merger::Matches(uint32_t label_set) {
-  if (label_set >= verdicts_.size()) verdicts_.resize(symbols().label_set_count(), Verdict::kNotAsked);
-  Verdict& verdict = verdicts_[label_set];
+bool Merger::Matches(uint32_t label_set, Side side) {
+  auto& verdicts = verdicts_[side];
+  if (label_set >= verdicts.size()) verdicts.resize(symbols().label_set_count(), Verdict::kNotAsked);
+  Verdict& verdict = verdicts[label_set];
   if (verdict == Verdict::kNotAsked) {
     verdict = Verdict::kYes;
-    for (const auto& [name, matcher] : matchers_) {
+    for (const auto& [name, matcher] : matchers_[side]) {
       size_t values = 0, matching = 0;
       for (const auto& label : symbols().LabelsOf(label_set)) {
         if (symbols().strings[label.key] != name) continue;

@@ -48,8 +48,8 @@ class Merger {
     Bytes bytes;
   };
 
-  /// `only_labels` are the ones that are kept, else all.
-  Merger(std::vector<LabelMatcher> matchers, bool keep_labels, const Limits& limits,
+  /// `matchers` are those of each side; `only_labels` are the ones that are kept, else all.
+  Merger(std::array<std::vector<LabelMatcher>, 2> matchers, bool keep_labels, const Limits& limits,
          std::optional<std::vector<std::string>> only_labels = std::nullopt)
       : matchers_(std::move(matchers)),
         keep_labels_(keep_labels),
@@ -96,7 +96,7 @@ class Merger {
   void Add(Cell cell, int64_t value, Side side, uint32_t replicate = kNoReplicate);
   /// What a node weighs on both sides together.
   std::vector<Sum> NodeWeights() const;
-  bool Matches(uint32_t label_set);
+  bool Matches(uint32_t label_set, Side side);
   /// The label set with the labels that are kept.
   uint32_t Kept(uint32_t label_set);
   /// Sum of a row of cells_, which is made when there is none.
@@ -104,7 +104,7 @@ class Merger {
   /// Gives what ends at node i to node to[i].
   void Move(const std::vector<uint32_t>& to);
 
-  const std::vector<LabelMatcher> matchers_;
+  const std::array<std::vector<LabelMatcher>, 2> matchers_;
   const bool keep_labels_;
   const std::optional<std::vector<std::string>> only_labels_;
   const Limits limits_;
@@ -124,8 +124,8 @@ class Merger {
   uint64_t truncated_ = 0;
 
   enum class Verdict : uint8_t { kNotAsked, kYes, kNo };
-  std::vector<Verdict> verdicts_;  // of the matchers, by label set
-  std::vector<uint32_t> kept_;     // by label set; UINT32_MAX before it is asked for
+  std::array<std::vector<Verdict>, 2> verdicts_;  // of the matchers, by label set
+  std::vector<uint32_t> kept_;                    // by label set; UINT32_MAX before it is asked for
 
   // Memory that is used again for each profile.
   std::vector<Cell> scratch_cells_;

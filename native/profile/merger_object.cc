@@ -207,9 +207,12 @@ class MergerObject : public Napi::ObjectWrap<MergerObject> {
       std::optional<std::vector<std::string>> only;
       if (options.Get("sampleLabels").IsArray())
         only = FromStrings(options.Get("sampleLabels"), "sampleLabels");
-      merger_ =
-          std::make_unique<Merger>(FromMatchers(options.Get("matchers")),
-                                   OptionalFlag(options, "sampleLabels", true), limits_, std::move(only));
+      const Napi::Value left = options.Get("matchers"), right = options.Get("rightMatchers");
+      // Matchers hold compiled expressions and cannot be copied.
+      std::array<std::vector<LabelMatcher>, 2> matchers{FromMatchers(left),
+                                                        FromMatchers(right.IsUndefined() ? left : right)};
+      merger_ = std::make_unique<Merger>(std::move(matchers), OptionalFlag(options, "sampleLabels", true),
+                                         limits_, std::move(only));
     });
   }
 

@@ -6,6 +6,7 @@ import { jsonSchemaTransform, validatorCompiler } from 'fastify-type-provider-zo
 import { StackwellError } from '../errors.js';
 import { debuginfoRoutes } from './api/debuginfo.js';
 import { deletionRoutes } from './api/deletion.js';
+import { deploysRoutes } from './api/deploys.js';
 import { diffRoutes } from './api/diff.js';
 import { discoveryRoutes } from './api/discovery.js';
 import { flamegraphRoutes } from './api/flamegraph.js';
@@ -64,6 +65,7 @@ export async function buildApp(context: Context, { remote }: { remote: boolean }
         { name: 'ingest', description: 'sending profiles' },
         { name: 'discovery', description: 'what there is' },
         { name: 'questions', description: 'merged profiles' },
+        { name: 'comparing', description: 'deploys, and what changed with them' },
         { name: 'debuginfo', description: 'names for what is stored already' },
         { name: 'operations', description: 'running the server' },
       ],
@@ -77,6 +79,7 @@ export async function buildApp(context: Context, { remote }: { remote: boolean }
     discoveryRoutes,
     flamegraphRoutes,
     diffRoutes,
+    deploysRoutes,
     topRoutes,
     timelineRoutes,
     pprofRoutes,

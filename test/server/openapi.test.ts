@@ -90,6 +90,10 @@ describe('/openapi.json', () => {
     }
     await check('/api/v1/top', '/api/v1/top', { group_by: 'host' });
     await check('/api/v1/diff', '/api/v1/diff');
+    await check('/api/v1/diff', '/api/v1/diff', { statistics: 'false', normalization: 'none' });
+    await check('/api/v1/deploys', '/api/v1/deploys');
+    const none = await check('/api/v1/deploys/compare', '/api/v1/deploys/compare', { service: 'none' });
+    expect(none.code).toBe('SW_DEPLOY_UNKNOWN');
     await check('/api/v1/diff', '/api/v1/diff', { left_query: '{service_name="none"}' });
     expect((await check('/api/v1/diff', '/api/v1/diff', { right_query: '{' })).code).toBe('SW_QUERY_INVALID');
     await check('/api/v1/labels/{name}/values', '/api/v1/labels/pid/values');

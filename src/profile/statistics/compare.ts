@@ -2,7 +2,7 @@
 // Which functions differ between two sides, by how much, and whether that is more than noise. docs/statistics.md has the
 // method with its sources and limits.
 import { studentQuantile, studentTwoSided } from './student.js';
-import { type Cells, spread } from './variance.js';
+import { type Cells, type Spread, spread } from './variance.js';
 
 export const CONFIDENCE = 0.95;
 
@@ -23,15 +23,33 @@ export interface Comparison {
   error: Float64Array;
 }
 
+export interface CompareOptions {
+  /** Weights are what values are parts of. */
+  isShare: boolean;
+  /** What rates of either side are multiplied with. */
+  scales: [number, number];
+}
+
+function scaled({ rate, variance, df }: Spread, factor: number): Spread {
+  return factor === 1
+    ? { rate, variance, df }
+    : { rate: rate.map(one => one * factor), variance: variance.map(one => one * factor * factor), df };
+}
+
 /**
  * Compares the rates of `functions` functions: Welch's t-test with the variances of `spread`, Fieller's interval, and the
  * procedure of Benjamini and Hochberg with weights (Genovese, Roeder and Wasserman 2006). A function's weight is its part
  * of all, so what matters is tested with more power and splitting up what does not costs nothing.
  */
-export function compare(base: Cells, head: Cells, functions: number, isShare: boolean): Comparison {
+export function compare(
+  base: Cells,
+  head: Cells,
+  functions: number,
+  { isShare, scales }: CompareOptions,
+): Comparison {
   const pooled = pooledRates(base, head, functions);
-  const left = spread(base, functions, pooled, isShare);
-  const right = spread(head, functions, pooled, isShare);
+  const left = scaled(spread(base, functions, pooled, isShare), scales[0]);
+  const right = scaled(spread(head, functions, pooled, isShare), scales[1]);
   const column = () => new Float64Array(functions);
   const result: Comparison = {
     base: left.rate,
@@ -119,4 +137,40 @@ export function falseDiscovery(p: Float64Array, weight: Float64Array, q: Float64
     least = Math.min(least, scaled[row]! / rank);
     q[row] = least;
   }
+}
+
+/** Chance to find what is there, that `detectable` is about. */
+const POWER = 0.8;
+
+/**
+ * The least relative change that would be found, at false discovery rate `q`, in a function whose part of all is `share`:
+ * from the errors that the tested functions have, as error² = a · rate + b · rate². Null where nothing is known.
+ */
+export function detectable({ base, head, error }: Comparison, share: number, q: number): number | null {
+  let all = 0;
+  for (const row of base.keys()) all += Math.max(base[row]!, head[row]!);
+  // Weighted least squares of error² / rate against rate; weights are rates, so that small functions, which are many, do
+  // not say what holds for large ones.
+  let [weights, x, y, xx, xy] = [0, 0, 0, 0, 0];
+  for (const row of base.keys()) {
+    const rate = (base[row]! + head[row]!) / 2;
+    const squared = error[row]! ** 2;
+    if (!(rate > 0 && squared > 0)) continue;
+    const value = squared / rate;
+    weights += rate;
+    x += rate * rate;
+    y += rate * value;
+    xx += rate * rate * rate;
+    xy += rate * rate * value;
+  }
+  if (weights === 0 || all === 0) return null;
+  const spreadOfX = weights * xx - x * x;
+  let b = spreadOfX > 1e-12 * weights * xx ? (weights * xy - x * y) / spreadOfX : 0;
+  let a = (y - b * x) / weights;
+  if (b < 0) [a, b] = [y / weights, 0];
+  else if (a < 0) [a, b] = [0, xx > 0 ? xy / xx : 0];
+  const rate = share * all;
+  const sigma = Math.sqrt(a * rate + b * rate * rate);
+  const normal = studentQuantile(Math.min(1, q * share), Number.POSITIVE_INFINITY);
+  return ((normal + studentQuantile(2 * (1 - POWER), Number.POSITIVE_INFINITY)) * sigma) / rate;
 }

@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// GET /api/v1/diff: two selections side by side, each in its own numbers.
+// GET /api/v1/diff: two selections side by side, each in its own numbers, and which differences are real.
 import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { StackwellError } from '../../errors.js';
 import type { Context } from '../context.js';
 import { jsonChunks, paced, sendText } from '../json.js';
-import type { Reading } from '../query/merge.js';
+import { compareQuestions } from '../query/comparison.js';
 import { parseQuestion } from '../query/question.js';
+import {
+  aboutSide,
+  compareOptions,
+  comparing,
+  matchingOf,
+  statisticsAnswer,
+  withStatistics,
+} from './comparing.js';
 import { RangeParameters } from './parameters.js';
 import { DiffAnswer, ERROR_ANSWERS } from './schemas.js';
-
-const DEFAULT_NODES = 8192;
 
 const { query, from, until } = RangeParameters.shape;
 
@@ -22,8 +27,10 @@ export function diffRoutes(fastify: FastifyInstance, context: Context): void {
     '/api/v1/diff',
     {
       schema: {
-        summary: 'Two selections in one call tree',
-        description: 'Values are absolute, on both sides: nothing is scaled to the other side.',
+        summary: 'Two selections in one call tree, with what of their difference is real',
+        description:
+          'Values in the tree are absolute, on both sides: nothing is scaled to the other side. What statistics compare ' +
+          'is what normalization says.',
         tags: ['questions'],
         querystring: z.object({
           type: RangeParameters.shape.type,
@@ -34,26 +41,22 @@ export function diffRoutes(fastify: FastifyInstance, context: Context): void {
           right_query: query.describe('of the right, in place of query'),
           right_from: from,
           right_until: until,
-          max_nodes: z.coerce.number().int().min(16).max(maxNodes).optional(),
+          ...comparing(maxNodes, 'total'),
+          statistics: withStatistics,
         }),
         response: { 200: DiffAnswer, ...ERROR_ANSWERS },
       },
     },
     async (request, reply) => {
       const done = metrics.querySeconds.startTimer({ kind: 'diff' });
-      const { type, max_nodes = Math.min(DEFAULT_NODES, maxNodes), ...given } = request.query;
+      const { type, ...given } = request.query;
+      const options = compareOptions(given, given.statistics, maxNodes);
       const side = (own: string | undefined, from: string | undefined, until: string | undefined) =>
         parseQuestion(discovery, { type, query: own ?? given.query, from, until }, request.tenant);
       const left = await side(given.left_query, given.left_from, given.left_until);
       const right = await side(given.right_query, given.right_from, given.right_until);
-      if (JSON.stringify(left.selection.sampleMatchers) !== JSON.stringify(right.selection.sampleMatchers))
-        throw new StackwellError('SW_QUERY_INVALID', {
-          reason: 'matchers on sample labels must be the same on both sides',
-        });
-      const { about, diff } = await questions.compare(`diff ${max_nodes}`, left, right, async compared => ({
-        about: { left: aboutSide(compared.left), right: aboutSide(compared.right) },
-        diff: await compared.merger.diff({ maxNodes: max_nodes }),
-      }));
+      const answer = await compareQuestions(questions, left, right, options);
+      const { matrix: _, left: leftTree, right: rightTree, ...tree } = answer.diff;
       done();
       void reply.type('application/json; charset=utf-8');
       return sendText(
@@ -62,17 +65,15 @@ export function diffRoutes(fastify: FastifyInstance, context: Context): void {
           jsonChunks({
             type: left.type,
             unit: left.unit,
-            ...diff,
-            left: { ...about.left, ...diff.left },
-            right: { ...about.right, ...diff.right },
+            ...tree,
+            left: { ...aboutSide(answer.left), ...leftTree },
+            right: { ...aboutSide(answer.right), ...rightTree },
+            normalization: answer.normalization,
+            matching: matchingOf(options),
+            statistics: answer.statistics && statisticsAnswer(answer.statistics),
           }),
         ),
       );
     },
   );
-}
-
-function aboutSide({ question, profiles, limited, warnings, stats }: Reading) {
-  const { from, until } = question.selection;
-  return { from, until, profiles, limited, warnings, stats };
 }

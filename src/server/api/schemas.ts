@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Shapes that several endpoints share. Answers are described by them (in /openapi.json) and not checked against them.
 import { z } from 'zod';
+import { VERDICTS } from '../../profile/statistics/ranking.js';
+import { NORMALIZATIONS } from '../query/statistics.js';
 
 export const ErrorAnswer = z
   .object({
@@ -51,16 +53,41 @@ const merged = {
   limited: z.boolean().describe('a limit cut something; warnings say what'),
 };
 
-const diffSide = z.object({
+const comparedSide = {
   ...range,
   profiles: z.int().describe('profiles merged'),
   limited: z.boolean(),
   stats,
+  instances: z.int().nullable().describe('that were seen; null where they were not looked for'),
+  seconds: z.number().nullable().describe('of all instances together'),
   sum: z.int(),
-  start: numbers,
-  total: numbers,
-  self: numbers,
+};
+const diffSide = z.object({ ...comparedSide, start: numbers, total: numbers, self: numbers });
+const normalization = z
+  .object({
+    kind: z.enum(NORMALIZATIONS).describe('total in place of stable where too little is stable'),
+    left: z.number().describe('what values of the left are multiplied with'),
+    right: z.number(),
+  })
+  .describe('what the sides are compared in');
+const matching = z
+  .array(z.object({ id: z.string(), what: z.string(), example: z.string(), becomes: z.string() }))
+  .describe('rules by which frames of both sides are the same');
+const orNull = z.array(z.number().nullable());
+const compared = z.object({
+  left: numbers.describe('normalized'),
+  right: numbers,
+  change: orNull.describe('right / left - 1; null where left is 0 and right is not'),
+  low: orNull.describe('of the change, 95 %; null where it has no bound'),
+  high: orNull,
+  q: numbers.describe('false discovery rate'),
 });
+const replicates = z.object({ instances: z.int(), blocks: z.int().describe('of time') });
+const detectable = z
+  .array(z.object({ share: z.number(), change: z.number().nullable() }))
+  .describe(
+    'the least change that would be found in a function with this part of all, in four of five cases',
+  );
 
 export const DiffAnswer = z.object({
   type: z.string(),
@@ -71,6 +98,95 @@ export const DiffAnswer = z.object({
   omittedNodes: z.int(),
   left: diffSide,
   right: diffSide,
+  normalization,
+  matching,
+  statistics: z
+    .object({
+      functions,
+      untested: z.int().describe('functions that are too small to be tested'),
+      replicates: z.object({ left: replicates, right: replicates }),
+      self: compared.describe('by function'),
+      total: compared.describe('by function'),
+      whole: compared.describe('of everything, one row: per instance-second, in units of the type'),
+      work: compared.nullable().describe('of everything, against what is stable; null but for stable'),
+      detectable,
+    })
+    .nullable(),
+});
+
+const rankedFunction = z.object({
+  function: z.string(),
+  file: z.string(),
+  module: z.string(),
+  reason: z.string(),
+  base: z.number().describe('normalized'),
+  head: z.number(),
+  change: z.number().nullable().describe('head / base - 1; null when it is new'),
+  interval: z.array(z.number().nullable()).describe('of the change, 95 %; null where it has no bound'),
+  q: z.number().describe('false discovery rate'),
+  baseCost: z.number().describe('CPU cores an instance uses (for other types, their unit a second)'),
+  headCost: z.number(),
+  cost: z.number().describe('what the change costs an instance'),
+});
+const comparedDeploy = z.object({
+  deploy: z.string(),
+  first: z.int().describe('seen first in the range, Unix milliseconds'),
+  last: z.int(),
+  hosts: z.int(),
+  ...comparedSide,
+});
+
+const everything = z.object({
+  base: z.number(),
+  head: z.number(),
+  change: z.number().nullable(),
+  interval: z.array(z.number().nullable()),
+  p: z.number(),
+});
+
+export const CompareDeploysAnswer = z.object({
+  service: z.string(),
+  type: z.string(),
+  unit: z.string(),
+  base: comparedDeploy,
+  head: comparedDeploy,
+  concurrent: z.boolean().describe('both ran at once, and are compared at the same time'),
+  normalization,
+  matching,
+  verdict: z.enum(VERDICTS),
+  whole: everything.describe('CPU cores an instance uses'),
+  work: everything
+    .nullable()
+    .describe('what the same work costs: everything against what is stable, the base being 1'),
+  by: z.enum(['self', 'total']),
+  regressions: z.array(rankedFunction).describe('the dearest first'),
+  improvements: z.array(rankedFunction),
+  omitted: z.object({ regressions: z.int(), improvements: z.int() }),
+  tested: z.int(),
+  untested: z.int(),
+  replicates: z.object({ base: replicates, head: replicates }),
+  detectable,
+  warnings: z.array(z.string()),
+});
+
+export const DeploysAnswer = z.object({
+  type: z.string(),
+  unit: z.string(),
+  ...range,
+  step: z.int().describe('milliseconds: how exact the times are, but of the newest 20'),
+  deploys: z.array(
+    z.object({
+      service: z.string(),
+      deploy: z.string(),
+      first: z.int(),
+      last: z.int(),
+      hosts: z.int(),
+      instances: z.int(),
+      profiles: z.int(),
+      total: z.int(),
+    }),
+  ),
+  omitted: z.int(),
 });
 
 export const TypesAnswer = z.object({

@@ -9,6 +9,7 @@ import { type Ages, choosePieces, selectPieces } from './pieces.js';
 import type { Piece } from './plan.js';
 import { Quality, type Stats } from './quality.js';
 import type { Question } from './question.js';
+import { Replicates, type SideCells } from './replicates.js';
 import type { Segments } from './segments.js';
 
 /** More groups than this would be more memory than a question may take; what is over is in no group, and counted. */
@@ -55,6 +56,8 @@ export interface Compared {
   right: Reading;
   /** Both, on their sides. */
   merger: Merger;
+  /** What the sides were taken apart into; null unless asked for. */
+  cells: Record<Side, SideCells> | null;
 }
 
 type Side = 'left' | 'right';
@@ -65,9 +68,10 @@ class Target {
   readonly #known = new Set<string>();
   profiles = 0;
 
-  constructor(question: Question) {
+  constructor(question: Question, right: Question = question) {
     this.merger = new Merger({
       matchers: question.selection.sampleMatchers ?? [],
+      rightMatchers: right.selection.sampleMatchers ?? [],
       sampleLabels: question.sampleLabels ?? false,
     });
   }
@@ -77,9 +81,13 @@ class Target {
     records: ProfileRecord[],
     segments: Segments,
     side: Side,
+    replicates: Replicates | null = null,
   ): Promise<{ segments: string[]; profiles: number }> {
     const bad = await segments.supply(this.merger, records, this.#known);
-    const { damaged } = await this.merger.addProfiles(records, { side });
+    const { damaged } = await this.merger.addProfiles(records, {
+      side,
+      ...(replicates && { replicates: Uint32Array.from(records, record => replicates.of(record)) }),
+    });
     const lost = damaged.map(row => records[row]!);
     this.profiles += countProfiles(records) - countProfiles(lost);
     return { segments: bad, profiles: damaged.length };
@@ -93,7 +101,10 @@ async function read(
   pieces: Piece[],
   whole: Target,
   side: Side,
-  also: (records: ProfileRecord[]) => Promise<void> = async () => {},
+  {
+    also = async () => {},
+    replicates = null,
+  }: { also?: (records: ProfileRecord[]) => Promise<void>; replicates?: Replicates | null } = {},
 ): Promise<Reading> {
   const quality = new Quality();
   const damagedSegments = new Set<string>();
@@ -116,7 +127,7 @@ async function read(
       covered ??= { start: record.start, end: record.start };
       covered.end = Math.max(covered.end, record.start + record.duration);
     }
-    const bad = await whole.add(records, sources.segments, side);
+    const bad = await whole.add(records, sources.segments, side, replicates);
     for (const id of bad.segments) damagedSegments.add(id);
     damagedProfiles += bad.profiles;
     await also(records);
@@ -153,7 +164,7 @@ export async function merge(sources: Sources, question: Question, groupBy: strin
   const whole = new Target(question);
   const groups = new Map<string, { labels: Labels; target: Target }>();
   const chosen = groupBy.length === 0 ? null : await largestGroups(sources.store, question, groupBy, pieces);
-  const reading = await read(sources, question, pieces, whole, 'left', async records => {
+  const also = async (records: ProfileRecord[]) => {
     if (chosen === null) return;
     for (const [key, { labels, members }] of partition(records, groupBy)) {
       if (!chosen.keys.has(key)) continue;
@@ -161,7 +172,8 @@ export async function merge(sources: Sources, question: Question, groupBy: strin
       groups.set(key, group);
       await group.target.add(members, sources.segments, 'left');
     }
-  });
+  };
+  const reading = await read(sources, question, pieces, whole, 'left', { also });
   return {
     ...reading,
     warnings: [...question.warnings, ...warnings, ...reading.warnings],
@@ -175,19 +187,41 @@ export async function merge(sources: Sources, question: Question, groupBy: strin
   };
 }
 
-/** Two selections in one merger: what both have is read and decoded once. They share their sample matchers. */
-export async function mergeBoth(sources: Sources, left: Question, right: Question): Promise<Compared> {
-  const target = new Target(left);
-  const readSide = async (question: Question, side: Side): Promise<Reading> => {
-    const { pieces, warnings } = await choosePieces(sources.store, question.selection, {
-      ages: sources.ages,
-    });
-    const reading = await read(sources, question, pieces, target, side);
-    return { ...reading, warnings: [...question.warnings, ...warnings, ...reading.warnings] };
+/**
+ * Two selections in one merger: what both have is read and decoded once. `apart`: by instance and time as well, for
+ * statistics.
+ */
+export async function mergeBoth(
+  sources: Sources,
+  left: Question,
+  right: Question,
+  apart: boolean,
+): Promise<Compared> {
+  const target = new Target(left, right);
+  const readSide = async (
+    question: Question,
+    side: Side,
+  ): Promise<{ reading: Reading; cells: SideCells | null }> => {
+    const replicates = apart
+      ? await Replicates.choose(sources, question, side === 'left' ? 0 : Replicates.size)
+      : null;
+    const { pieces, warnings } =
+      replicates ?? (await choosePieces(sources.store, question.selection, { ages: sources.ages }));
+    const reading = await read(sources, question, pieces, target, side, { replicates });
+    return {
+      reading: { ...reading, warnings: [...question.warnings, ...warnings, ...reading.warnings] },
+      cells: replicates?.cells() ?? null,
+    };
   };
   // One after the other: each is as much as may be in memory at a time.
-  const readings = { left: await readSide(left, 'left'), right: await readSide(right, 'right') };
-  return { ...readings, merger: target.merger };
+  const one = await readSide(left, 'left');
+  const other = await readSide(right, 'right');
+  return {
+    left: one.reading,
+    right: other.reading,
+    merger: target.merger,
+    cells: one.cells && other.cells && { left: one.cells, right: other.cells },
+  };
 }
 
 function groupKey(labels: Labels, groupBy: string[]): string {

@@ -51,17 +51,18 @@ export class Query {
     );
   }
 
-  /** Both selections, for one diff; shared by all who ask for the same. */
+  /** Both selections, for one diff; shared by all who ask for the same. `apart`: ready for statistics. */
   compare<T>(
     what: string,
     left: Question,
     right: Question,
+    apart: boolean,
     render: (compared: Compared) => Promise<T>,
   ): Promise<T> {
-    const key = JSON.stringify([what, left.selection, left.warnings, right.selection, right.warnings]);
+    const key = JSON.stringify([what, apart, left.selection, left.warnings, right.selection, right.warnings]);
     return this.#answers.do(key, () =>
       this.#gate.run(async () => {
-        const compared = await mergeBoth(this.#sources, left, right);
+        const compared = await mergeBoth(this.#sources, left, right, apart);
         for (const { profiles, read } of [compared.left, compared.right]) {
           this.metrics.queryProfiles.inc(profiles);
           this.metrics.readProfiles.inc(read);

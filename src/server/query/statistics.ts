@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a comparison's functions are measured in, and which of their differences are more than noise.
+import { setImmediate } from 'node:timers/promises';
+import type { FunctionMatrix } from '#native/profile';
+import {
+  type CompareOptions,
+  type Comparison,
+  compare,
+  detectable,
+} from '../../profile/statistics/compare.js';
+import { SIGNIFICANT } from '../../profile/statistics/ranking.js';
+import type { Cells } from '../../profile/statistics/variance.js';
+import type { SideCells } from './replicates.js';
+
+export const NORMALIZATIONS = ['stable', 'none', 'total', 'duration', 'cpu', 'factor'] as const;
+
+/** What values of each side are multiplied with before they are compared. */
+export interface Normalization {
+  kind: (typeof NORMALIZATIONS)[number];
+  left: number;
+  right: number;
+}
+
+export interface Statistics {
+  functions: FunctionMatrix['functions'];
+  /** Functions that are too small to be tested. */
+  untested: number;
+  self: Comparison;
+  total: Comparison;
+  /** Of everything, in units of the type per instance-second; one row. */
+  whole: Comparison;
+  /** Of everything, against what did not change: what the same work costs. One row; null but for 'stable'. */
+  work: Comparison | null;
+  /** Functions × sides, as they are: raw sums. */
+  sums: Pick<FunctionMatrix, 'left' | 'right'>;
+  replicates: { left: ReplicateCount; right: ReplicateCount };
+  /** For a function with this part of all, the least relative change that would be found in four of five cases. */
+  detectable: { share: number; change: number | null }[];
+}
+
+export interface ReplicateCount {
+  instances: number;
+  blocks: number;
+}
+
+const SHARES = [0.02, 0.05, 0.1, 0.2, 0.5];
+
+/** With fewer than this part of all unchanged, there is nothing to compare with. */
+const LEAST_STABLE = 0.2;
+const MOST_ROUNDS = 100;
+
+/**
+ * `quantum`: one sample in units of the values, 0 where values count nothing. Where `scale` is 'stable', it is found here
+ * and told in the answer; 'total' takes its place where too little is stable.
+ */
+export async function statistics(
+  matrix: FunctionMatrix,
+  left: SideCells,
+  right: SideCells,
+  asked: Normalization,
+  quantum: number,
+): Promise<{ statistics: Statistics; normalization: Normalization }> {
+  const { functions, omitted, replicates, left: leftSums, right: rightSums } = matrix;
+  const columns = replicates.sum.length;
+  const count = functions.name.length;
+  const sides = [left, right] as const;
+  const self = sides.map(side => fold(replicates.self, count, columns, side));
+  const total = sides.map(side => fold(replicates.total, count, columns, side));
+  const sums = sides.map(side => fold(replicates.sum, 1, columns, side));
+  const cells = (values: Float64Array[], weights: Float64Array[]) =>
+    sides.map(
+      (side, at): Cells => ({
+        instances: side.groups,
+        blocks: side.blocks,
+        weight: weights[at]!,
+        value: values[at]!,
+        quantum,
+      }),
+    ) as [Cells, Cells];
+
+  const all = sums.map(column => column.reduce((sum, one) => sum + one, 0));
+  const seconds = sides.map(side => side.seconds);
+  const parts = sums.map(column => column.map(one => Math.max(0, one)));
+  let normalization = asked;
+  let weights = seconds;
+  let options: CompareOptions = { isShare: false, scales: [1, 1] };
+  let work: Comparison | null = null;
+  if (asked.kind === 'stable') {
+    const stable = await stableParts(cells(self, parts), parts);
+    if (stable === null) normalization = { ...asked, kind: 'total' };
+    else {
+      weights = stable;
+      const [a, b] = stable.map(column => column.reduce((sum, one) => sum + one, 0)) as [number, number];
+      const part = a / all[0]!;
+      options = { isShare: true, scales: [part, part] };
+      normalization = { kind: 'stable', left: 1 / all[0]!, right: part / b };
+      work = compare(...cells(sums, stable), 1, { isShare: false, scales: [part, part] });
+    }
+  }
+  if (normalization.kind === 'total') {
+    weights = parts;
+    options = { isShare: true, scales: [1, 1] };
+  } else if (
+    normalization.kind === 'none' ||
+    normalization.kind === 'cpu' ||
+    normalization.kind === 'factor'
+  ) {
+    const [a, b] = seconds.map(column => column.reduce((sum, one) => sum + one, 0)) as [number, number];
+    options = { isShare: false, scales: [normalization.left * a, normalization.right * b] };
+  }
+  // Each is some milliseconds of work: others get their turn in between.
+  const ofSelf = compare(...cells(self, weights), count, options);
+  await setImmediate();
+  const ofTotal = compare(...cells(total, weights), count, options);
+  await setImmediate();
+  return {
+    normalization,
+    statistics: {
+      functions,
+      untested: omitted,
+      self: ofSelf,
+      total: ofTotal,
+      whole: compare(...cells(sums, seconds), 1, { isShare: false, scales: [1, 1] }),
+      work,
+      sums: { left: leftSums, right: rightSums },
+      replicates: {
+        left: { instances: left.instances, blocks: left.blocks },
+        right: { instances: right.instances, blocks: right.blocks },
+      },
+      detectable: SHARES.map(share => ({ share, change: detectable(ofSelf, share, SIGNIFICANT) })),
+    },
+  };
+}
+
+/**
+ * What of each cell did not change. Parts of a whole cannot change alone: when one function gets dearer, the parts of all
+ * others shrink, and would look like improvements. So the function that differs most clearly is taken out of the whole,
+ * and the others are compared by what is left, until nothing differs. What is left is the measure for everything, and so
+ * a function that does a fifth more comes out as a fifth dearer, whatever part of all it is. Null where too little is left.
+ */
+async function stableParts(
+  [base, head]: [Cells, Cells],
+  parts: Float64Array[],
+): Promise<Float64Array[] | null> {
+  const weights = parts.map(column => column.slice());
+  const all = parts.map(column => column.reduce((sum, one) => sum + one, 0));
+  const count = base.value.length / base.weight.length;
+  const isOut = new Uint8Array(count);
+  const whole = [base, head].map((side, at) => ({ ...side, weight: weights[at]! })) as [Cells, Cells];
+  // Of two that mirror each other the one that grew is taken: a release adds more often than it takes away.
+  const clearer = (found: Comparison, a: number, b: number) =>
+    found.p[a]! !== found.p[b]! ? found.p[a]! < found.p[b]! : found.change[a]! > found.change[b]!;
+  for (let round = 0; round < MOST_ROUNDS; round++) {
+    const found = compare(...whole, count, { isShare: true, scales: [1, 1] });
+    await setImmediate();
+    let clearest = -1;
+    for (let row = 0; row < count; row++)
+      if (isOut[row] === 0 && found.q[row]! < SIGNIFICANT && (clearest < 0 || clearer(found, row, clearest)))
+        clearest = row;
+    if (clearest < 0) return weights;
+    isOut[clearest] = 1;
+    for (const [at, { value }] of [base, head].entries()) {
+      const size = weights[at]!.length;
+      let left = 0;
+      for (let cell = 0; cell < size; cell++) {
+        weights[at]![cell] = Math.max(0, weights[at]![cell]! - value[clearest * size + cell]!);
+        left += weights[at]![cell]!;
+      }
+      if (left < LEAST_STABLE * all[at]!) return null;
+    }
+  }
+  return null;
+}
+
+/** Columns of one side, with blocks joined. */
+function fold(values: Float64Array, rows: number, columns: number, side: SideCells): Float64Array {
+  const { groups, blocks, joined, given, first } = side;
+  const size = groups * blocks;
+  const folded = new Float64Array(rows * size);
+  for (let row = 0; row < rows; row++)
+    for (let group = 0; group < groups; group++)
+      for (let block = 0; block < given; block++) {
+        const column = first + group * given + block;
+        if (column < columns)
+          folded[row * size + group * blocks + Math.floor(block / joined)]! +=
+            values[row * columns + column]!;
+      }
+  return folded;
+}
