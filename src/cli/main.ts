@@ -3,6 +3,8 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { addAgent } from './agent.js';
 import { addDebuginfo } from './debuginfo.js';
+import { addDeploys } from './deploys.js';
+import { addDiff } from './diff/command.js';
 import { addDoctor } from './doctor.js';
 import { sayError } from './output.js';
 import { addQuery } from './query.js';
@@ -23,7 +25,18 @@ const program = new Command('stackwell')
     outputError: text => process.stderr.write(`SW_USAGE: ${text.replace(/^error: /, '')}`),
   });
 
-for (const add of [addUp, addServer, addAgent, addRecord, addDoctor, addQuery, addDebuginfo]) add(program);
+for (const add of [
+  addUp,
+  addServer,
+  addAgent,
+  addRecord,
+  addDoctor,
+  addQuery,
+  addDiff,
+  addDeploys,
+  addDebuginfo,
+])
+  add(program);
 const settle = (command: Command, parent: Command): void => {
   command.exitOverride().copyInheritedSettings(parent);
   for (const below of command.commands) settle(below, command);

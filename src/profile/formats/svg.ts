@@ -47,10 +47,36 @@ export interface SvgOptions {
   unit: string;
 }
 
-export function* svgChunks(graph: FlameGraph, { title, unit }: SvgOptions): Generator<string> {
-  const { functions, depth, start, total, self } = graph;
+export function svgChunks(graph: FlameGraph, { title, unit }: SvgOptions): Generator<string> {
+  const { functions, total, self } = graph;
   const whole = total[0] || 1;
-  const scale = (WIDTH - 2 * MARGIN) / whole;
+  return frameChunks(graph, {
+    title,
+    note: formatValue(Number(graph.sum), unit),
+    facts: node =>
+      `total ${formatValue(total[node]!, unit)} (${((100 * total[node]!) / whole).toFixed(2)} %), self ${formatValue(self[node]!, unit)}`,
+    fill: node => {
+      const row = graph.function[node]!;
+      return colour(functions.module[row]!, frameName(functions, row), functions.reason[row] !== '');
+    },
+  });
+}
+
+interface Looks {
+  title: string;
+  note: string;
+  /** Last line of a node's tooltip. */
+  facts(node: number): string;
+  fill(node: number): string;
+}
+
+/** Rectangles of a tree, as wide as `total`. */
+export function* frameChunks(
+  graph: Omit<FlameGraph, 'sum' | 'self'>,
+  { title, note: about, facts, fill }: Looks,
+): Generator<string> {
+  const { functions, depth, start, total } = graph;
+  const scale = (WIDTH - 2 * MARGIN) / (total[0] || 1);
   let deepest = 0;
   let narrow = 0;
   for (let node = 0; node < depth.length; node++) {
@@ -59,7 +85,7 @@ export function* svgChunks(graph: FlameGraph, { title, unit }: SvgOptions): Gene
   }
   const height = HEADER + (deepest + 1) * ROW + 30;
   const omitted = narrow + graph.omittedNodes;
-  const note = `${formatValue(Number(graph.sum), unit)}${omitted > 0 ? `, ${omitted} frames too narrow to be shown` : ''}`;
+  const note = `${about}${omitted > 0 ? `, ${omitted} frames too narrow to be shown` : ''}`;
   yield `<?xml version="1.0" encoding="UTF-8"?>
 <svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}" font-family="ui-monospace,monospace" font-size="11">
 <style>text{pointer-events:none}rect{stroke:#fff;stroke-width:.5}g:hover>rect{stroke:#000;stroke-width:1}</style>
@@ -76,18 +102,17 @@ export function* svgChunks(graph: FlameGraph, { title, unit }: SvgOptions): Gene
     const reason = functions.reason[row]!;
     const x = MARGIN + start[node]! * scale;
     const y = HEADER + depth[node]! * ROW;
-    const facts = [
+    const lines = [
       name,
       [functions.module[row], functions.file[row]].filter(Boolean).join(' · '),
       reason === '' ? '' : `no name: ${reason}`,
-      `total ${formatValue(total[node]!, unit)} (${((100 * total[node]!) / whole).toFixed(2)} %), self ${formatValue(self[node]!, unit)}`,
+      facts(node),
     ];
-    const tip = facts.filter(Boolean).join('\n');
+    const tip = lines.filter(Boolean).join('\n');
     const room = Math.floor((width - 6) / CHARACTER);
     const text = room < 3 ? '' : name.length <= room ? name : `${name.slice(0, room - 1)}…`;
-    const fill = colour(functions.module[row]!, name, reason !== '');
     chunk.push(
-      `<g><title>${escapeXml(tip)}</title><rect x="${x.toFixed(2)}" y="${y}" width="${width.toFixed(2)}" height="${ROW - 1}" fill="${fill}"/>${
+      `<g><title>${escapeXml(tip)}</title><rect x="${x.toFixed(2)}" y="${y}" width="${width.toFixed(2)}" height="${ROW - 1}" fill="${fill(node)}"/>${
         text === '' ? '' : `<text x="${(x + 3).toFixed(2)}" y="${y + 12}">${escapeXml(text)}</text>`
       }</g>\n`,
     );

@@ -2,7 +2,7 @@
 // Which functions differ between two sides, by how much, and whether that is more than noise. docs/statistics.md has the
 // method with its sources and limits.
 import { studentQuantile, studentTwoSided } from './student.js';
-import { type Cells, type Spread, spread } from './variance.js';
+import { type Cells, type Noise, type Spread, spread } from './variance.js';
 
 export const CONFIDENCE = 0.95;
 
@@ -23,9 +23,13 @@ export interface Comparison {
   error: Float64Array;
 }
 
+/** Of values that are parts of their weights. */
+export const OF_PARTS: Noise = rate => Math.max(0, rate * (1 - rate));
+/** Of values whose weights are no counts. */
+export const OF_RATES: Noise = rate => Math.max(0, rate);
+
 export interface CompareOptions {
-  /** Weights are what values are parts of. */
-  isShare: boolean;
+  noise: Noise;
   /** What rates of either side are multiplied with. */
   scales: [number, number];
 }
@@ -45,11 +49,11 @@ export function compare(
   base: Cells,
   head: Cells,
   functions: number,
-  { isShare, scales }: CompareOptions,
+  { noise, scales }: CompareOptions,
 ): Comparison {
   const pooled = pooledRates(base, head, functions);
-  const left = scaled(spread(base, functions, pooled, isShare), scales[0]);
-  const right = scaled(spread(head, functions, pooled, isShare), scales[1]);
+  const left = scaled(spread(base, functions, pooled, noise), scales[0]);
+  const right = scaled(spread(head, functions, pooled, noise), scales[1]);
   const column = () => new Float64Array(functions);
   const result: Comparison = {
     base: left.rate,

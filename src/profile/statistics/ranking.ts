@@ -29,7 +29,7 @@ export interface Ranked {
 
 export interface RankInput {
   functions: { name: string[]; file: string[]; module: string[]; reason: string[] };
-  comparison: Comparison;
+  comparison: Pick<Comparison, 'base' | 'head' | 'change' | 'low' | 'high' | 'q'>;
   /** Of each function, in units of the type per instance-second. */
   baseCost: Float64Array;
   headCost: Float64Array;

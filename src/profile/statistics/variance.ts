@@ -27,6 +27,12 @@ export interface Spread {
   df: Float64Array;
 }
 
+/**
+ * Variance of a rate by counting alone, times samples of the weight. Of a part p of a whole that is p (1 − p), of what is no
+ * part of its weight p (1 + p), and p where the weight is not counted.
+ */
+export type Noise = (rate: number, row: number, isReplicated: boolean) => number;
+
 /** Fewer samples in a function say nothing about how cells vary in general. */
 const ENOUGH_SAMPLES = 20;
 
@@ -39,7 +45,7 @@ const FEWEST_BLOCKS = 4;
  * both. With three instances the second alone would be a guess, so what blocks and instances add to the cells is shrunk
  * towards what they add in all functions (empirical Bayes, Smyth 2004). It is never less than the noise of counting.
  */
-export function spread(cells: Cells, functions: number, pooledRate: Float64Array, isShare: boolean): Spread {
+export function spread(cells: Cells, functions: number, pooledRate: Float64Array, noise: Noise): Spread {
   const { instances, blocks, weight, value, quantum } = cells;
   const size = instances * blocks;
   const weights = weight.reduce((sum, one) => sum + one, 0);
@@ -100,8 +106,7 @@ export function spread(cells: Cells, functions: number, pooledRate: Float64Array
       df[row] = only.df;
     }
     df[row] = Math.min(df[row]!, seen - 1);
-    const pooled = pooledRate[row]!;
-    const counting = (Math.max(0, pooled * (isShare ? 1 - pooled : 1)) * quantum) / weights;
+    const counting = (noise(pooledRate[row]!, row, df[row]! > 0) * quantum) / weights;
     // Clusters that say less than their cells do so by chance.
     variance[row] = Math.max(ofCells[row]! * Math.max(1, factor), counting);
   }

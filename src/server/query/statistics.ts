@@ -7,9 +7,11 @@ import {
   type Comparison,
   compare,
   detectable,
+  OF_PARTS,
+  OF_RATES,
 } from '../../profile/statistics/compare.js';
 import { SIGNIFICANT } from '../../profile/statistics/ranking.js';
-import type { Cells } from '../../profile/statistics/variance.js';
+import type { Cells, Noise } from '../../profile/statistics/variance.js';
 import type { SideCells } from './replicates.js';
 
 export const NORMALIZATIONS = ['stable', 'none', 'total', 'duration', 'cpu', 'factor'] as const;
@@ -44,6 +46,13 @@ export interface ReplicateCount {
 }
 
 const SHARES = [0.02, 0.05, 0.1, 0.2, 0.5];
+
+/**
+ * Of what is partly in its weight and partly not, and which part is not known: what is above 1 is not in it. Without
+ * replicates, which tell the noise by themselves, all that may not be in it is taken not to be.
+ */
+const ofMixed: Noise = (rate, _, isReplicated) =>
+  rate > 1 ? rate * (rate - 1) : Math.max(0, isReplicated ? rate * (1 - rate) : rate * (1 + rate));
 
 /** With fewer than this part of all unchanged, there is nothing to compare with. */
 const LEAST_STABLE = 0.2;
@@ -83,35 +92,42 @@ export async function statistics(
   const parts = sums.map(column => column.map(one => Math.max(0, one)));
   let normalization = asked;
   let weights = seconds;
-  let options: CompareOptions = { isShare: false, scales: [1, 1] };
+  let options: CompareOptions = { noise: OF_RATES, scales: [1, 1] };
+  let ofTotals = OF_RATES;
   let work: Comparison | null = null;
   if (asked.kind === 'stable') {
     const stable = await stableParts(cells(self, parts), parts);
     if (stable === null) normalization = { ...asked, kind: 'total' };
     else {
-      weights = stable;
-      const [a, b] = stable.map(column => column.reduce((sum, one) => sum + one, 0)) as [number, number];
+      weights = stable.parts;
+      const [a, b] = weights.map(column => column.reduce((sum, one) => sum + one, 0)) as [number, number];
       const part = a / all[0]!;
-      options = { isShare: true, scales: [part, part] };
+      const outside: Noise = rate => Math.max(0, rate * (1 + rate));
+      options = {
+        noise: (rate, row) => (stable.isOut[row] === 1 ? outside : OF_PARTS)(rate, row, true),
+        scales: [part, part],
+      };
+      ofTotals = ofMixed;
       normalization = { kind: 'stable', left: 1 / all[0]!, right: part / b };
-      work = compare(...cells(sums, stable), 1, { isShare: false, scales: [part, part] });
+      work = compare(...cells(sums, weights), 1, { noise: ofMixed, scales: [part, part] });
     }
   }
   if (normalization.kind === 'total') {
     weights = parts;
-    options = { isShare: true, scales: [1, 1] };
+    options = { noise: OF_PARTS, scales: [1, 1] };
+    ofTotals = OF_PARTS;
   } else if (
     normalization.kind === 'none' ||
     normalization.kind === 'cpu' ||
     normalization.kind === 'factor'
   ) {
     const [a, b] = seconds.map(column => column.reduce((sum, one) => sum + one, 0)) as [number, number];
-    options = { isShare: false, scales: [normalization.left * a, normalization.right * b] };
+    options = { noise: OF_RATES, scales: [normalization.left * a, normalization.right * b] };
   }
   // Each is some milliseconds of work: others get their turn in between.
   const ofSelf = compare(...cells(self, weights), count, options);
   await setImmediate();
-  const ofTotal = compare(...cells(total, weights), count, options);
+  const ofTotal = compare(...cells(total, weights), count, { ...options, noise: ofTotals });
   await setImmediate();
   return {
     normalization,
@@ -120,7 +136,7 @@ export async function statistics(
       untested: omitted,
       self: ofSelf,
       total: ofTotal,
-      whole: compare(...cells(sums, seconds), 1, { isShare: false, scales: [1, 1] }),
+      whole: compare(...cells(sums, seconds), 1, { noise: OF_RATES, scales: [1, 1] }),
       work,
       sums: { left: leftSums, right: rightSums },
       replicates: {
@@ -141,7 +157,7 @@ export async function statistics(
 async function stableParts(
   [base, head]: [Cells, Cells],
   parts: Float64Array[],
-): Promise<Float64Array[] | null> {
+): Promise<{ parts: Float64Array[]; isOut: Uint8Array } | null> {
   const weights = parts.map(column => column.slice());
   const all = parts.map(column => column.reduce((sum, one) => sum + one, 0));
   const count = base.value.length / base.weight.length;
@@ -151,13 +167,13 @@ async function stableParts(
   const clearer = (found: Comparison, a: number, b: number) =>
     found.p[a]! !== found.p[b]! ? found.p[a]! < found.p[b]! : found.change[a]! > found.change[b]!;
   for (let round = 0; round < MOST_ROUNDS; round++) {
-    const found = compare(...whole, count, { isShare: true, scales: [1, 1] });
+    const found = compare(...whole, count, { noise: OF_PARTS, scales: [1, 1] });
     await setImmediate();
     let clearest = -1;
     for (let row = 0; row < count; row++)
       if (isOut[row] === 0 && found.q[row]! < SIGNIFICANT && (clearest < 0 || clearer(found, row, clearest)))
         clearest = row;
-    if (clearest < 0) return weights;
+    if (clearest < 0) return { parts: weights, isOut };
     isOut[clearest] = 1;
     for (const [at, { value }] of [base, head].entries()) {
       const size = weights[at]!.length;

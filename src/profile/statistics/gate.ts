@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+// What must not happen from one side to another, as a text: `self > 5% and q < 0.01`.
+import { StackwellError } from '../../errors.js';
+import { type Ranked, type RankInput, ranked } from './ranking.js';
+import { studentQuantile } from './student.js';
+
+/** Of a function: change of its self or total time, part of all, cost in cores, false discovery rate. Of all: work, whole. */
+const NAMES = ['self', 'total', 'share', 'cost', 'q', 'work', 'whole'] as const;
+type Name = (typeof NAMES)[number];
+
+interface Term {
+  name: Name;
+  op: '>' | '>=' | '<' | '<=';
+  value: number;
+}
+
+export interface Gate {
+  text: string;
+  terms: Term[];
+  /** Which times of functions it is about. */
+  by: 'self' | 'total';
+  /** About everything at once, and no function. */
+  isWhole: boolean;
+}
+
+/** @throws SW_USAGE */
+export function parseGate(text: string): Gate {
+  const terms = text.split(/\s+and\s+/i).map(part => {
+    const match = /^\s*([a-z]+)\s*(>=|<=|>|<)\s*([-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?)\s*(%?)\s*$/i.exec(part);
+    const name = match?.[1] as Name | undefined;
+    if (match === null || name === undefined || !NAMES.includes(name))
+      throw new StackwellError('SW_USAGE', {
+        reason: `--fail-on: ${JSON.stringify(part)} is not one of ${NAMES.join(', ')}, then > or <, then a number; join several with "and"`,
+      });
+    return { name, op: match[2] as Term['op'], value: Number(match[3]) / (match[4] === '%' ? 100 : 1) };
+  });
+  const has = (...names: Name[]) => terms.some(({ name }) => names.includes(name));
+  const isWhole = has('work', 'whole');
+  if (isWhole && has('self', 'total', 'share', 'cost'))
+    throw new StackwellError('SW_USAGE', {
+      reason: '--fail-on: work and whole are about everything, and do not go with what is about functions',
+    });
+  if (has('self') && has('total'))
+    throw new StackwellError('SW_USAGE', { reason: '--fail-on: either self or total' });
+  return { text, terms, by: has('total') ? 'total' : 'self', isWhole };
+}
+
+function holds({ op, value }: Term, found: number): boolean {
+  switch (op) {
+    case '>':
+      return found > value;
+    case '>=':
+      return found >= value;
+    case '<':
+      return found < value;
+    case '<=':
+      return found <= value;
+  }
+}
+
+/** A function's values by the names of terms; what is new has changed without bound. */
+function valueOf(name: Name, one: Ranked, all: number): number {
+  switch (name) {
+    case 'q':
+      return one.q;
+    case 'share':
+      return one.head / all;
+    case 'cost':
+      return one.cost;
+    default:
+      return one.change ?? Number.POSITIVE_INFINITY;
+  }
+}
+
+export interface Everything {
+  change: number | null;
+  p: number;
+}
+
+export interface GateInput {
+  input: RankInput;
+  /** All of the head, in what the sides are compared in. */
+  all: number;
+  work: Everything | null;
+  whole: Everything;
+  detectable: { share: number; change: number | null }[];
+}
+
+export const OUTCOMES = ['pass', 'regression', 'too_little_data'] as const;
+
+export interface GateResult {
+  outcome: (typeof OUTCOMES)[number];
+  /** Functions for which all terms hold, the dearest first. */
+  failing: Ranked[];
+  /** Of the greatest function: its part of all, and the least change of it that would have been found, as `detectable`. */
+  seen: { share: number; change: number } | null;
+}
+
+/**
+ * Whether something is what the gate names. If not, whether the greatest function that there is could have shown a change
+ * of `mustSee`: with so few samples that nothing could have failed, passing would mean nothing.
+ */
+export function judge(
+  gate: Gate,
+  { input, all, work, whole, detectable }: GateInput,
+  mustSee: number,
+): GateResult {
+  const { terms } = gate;
+  if (gate.isWhole) {
+    const fails = terms.every(term => {
+      const about = term.name === 'whole' || work === null ? whole : work;
+      return holds(term, term.name === 'q' ? about.p : (about.change ?? Number.POSITIVE_INFINITY));
+    });
+    return { outcome: fails ? 'regression' : 'pass', failing: [], seen: null };
+  }
+  const failing: Ranked[] = [];
+  let greatest = 0;
+  for (const row of input.comparison.q.keys()) {
+    const one = ranked(input, row);
+    greatest = Math.max(greatest, one.head / all);
+    if (terms.every(term => holds(term, valueOf(term.name, one, all)))) failing.push(one);
+  }
+  failing.sort((a, b) => b.cost - a.cost);
+  const change = seen(greatest, terms.find(({ name }) => name === 'q')?.value, detectable);
+  const told = change === null ? null : { share: greatest, change };
+  if (failing.length > 0) return { outcome: 'regression', failing, seen: told };
+  return { outcome: change !== null && change <= mustSee ? 'pass' : 'too_little_data', failing, seen: told };
+}
+
+/** The least change that would be found in a function of this part of all; `detectable` is about q < 0.05. */
+function seen(share: number, q = 0.05, detectable: GateInput['detectable']): number | null {
+  const fitting = detectable.filter(one => one.share <= share).at(-1) ?? detectable[0];
+  if (fitting === undefined || fitting.change === null) return null;
+  const sigmas = (level: number) =>
+    studentQuantile(Math.min(1, level * fitting.share), Number.POSITIVE_INFINITY) +
+    studentQuantile(0.4, Number.POSITIVE_INFINITY);
+  // A part of all that is smaller than the least one listed needs a change that is greater by the root of it.
+  const smaller = Math.sqrt(fitting.share / Math.max(share, 1e-6));
+  return ((fitting.change * sigmas(q)) / sigmas(0.05)) * Math.max(1, smaller);
+}
