@@ -73,16 +73,19 @@ export function side(
   const shared = start(wave);
   const offsets = Array.from({ length: instances }, () => start(own));
   const waves = Array.from({ length: instances }, () => start(drift));
+  const varies = wave + drift + own > 0;
+  const always = varies ? null : drawer(cost, next);
   for (let window = 0; window < windows; window++) {
     const block = Math.floor((window * blocks) / windows);
     if (wave > 0) step(shared, wave);
     for (let instance = 0; instance < instances; instance++) {
       if (drift > 0) step(waves[instance], drift);
-      const now =
-        wave + drift + own > 0
-          ? cost.map((one, f) => one * Math.exp(shared[f] + offsets[instance][f] + waves[instance][f]))
-          : cost;
-      const draw = drawer(now, next);
+      const draw =
+        always ??
+        drawer(
+          cost.map((one, f) => one * Math.exp(shared[f] + offsets[instance][f] + waves[instance][f])),
+          next,
+        );
       const cell = instance * blocks + block;
       const burst = bursts > 0 && next() < bursts ? Math.floor(next() * functions) : -1;
       for (let i = 0; i < samples; i++) {

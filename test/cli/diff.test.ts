@@ -120,7 +120,7 @@ describe('of files', () => {
     expect(fill('parse')).toMatch(/^hsl\(8,/);
     expect(fill('render')).toBe('hsl(0,0%,88%)');
     await stackwell('diff', path('slower.pb.gz'), path('a.pb.gz'), '--format', 'svg', '-o', svg);
-    expect(/<title>parse\n[^]*?fill="([^"]+)"/.exec(readFileSync(svg, 'utf8'))![1]).toMatch(/^hsl\(215,/);
+    expect(/<title>parse\n[\s\S]*?fill="([^"]+)"/.exec(readFileSync(svg, 'utf8'))![1]).toMatch(/^hsl\(215,/);
   });
 
   test('refuses what it cannot compare', async () => {

@@ -59,7 +59,7 @@ function holds({ op, value }: Term, found: number): boolean {
 }
 
 /** A function's values by the names of terms; what is new has changed without bound. */
-function valueOf(name: Name, one: Ranked, all: number): number {
+function termValue(name: Name, one: Ranked, all: number): number {
   switch (name) {
     case 'q':
       return one.q;
@@ -118,7 +118,7 @@ export function judge(
   for (const row of input.comparison.q.keys()) {
     const one = ranked(input, row);
     greatest = Math.max(greatest, one.head / all);
-    if (terms.every(term => holds(term, valueOf(term.name, one, all)))) failing.push(one);
+    if (terms.every(term => holds(term, termValue(term.name, one, all)))) failing.push(one);
   }
   failing.sort((a, b) => b.cost - a.cost);
   const change = seen(greatest, terms.find(({ name }) => name === 'q')?.value, detectable);
