@@ -45,40 +45,40 @@ function scaled({ rate, variance, df }: Spread, factor: number): Spread {
  * procedure of Benjamini and Hochberg with weights (Genovese, Roeder and Wasserman 2006). A function's weight is its part
  * of all, so what matters is tested with more power and splitting up what does not costs nothing.
  */
-export function compare(
-  base: Cells,
-  head: Cells,
-  functions: number,
-  { noise, scales }: CompareOptions,
-): Comparison {
+export function compare(base: Cells, head: Cells, functions: number, options: CompareOptions): Comparison {
+  const tested = test(base, head, functions, options);
+  const { left, right, df } = tested;
+  const low = new Float64Array(functions);
+  const high = new Float64Array(functions);
+  for (let row = 0; row < functions; row++)
+    [low[row], high[row]] = fieller(
+      [left.rate[row]!, left.variance[row]!],
+      [right.rate[row]!, right.variance[row]!],
+      studentQuantile(1 - CONFIDENCE, df[row]!),
+    );
+  return { ...tested, base: left.rate, head: right.rate, low, high };
+}
+
+/** As `compare`, without intervals. */
+export function test(base: Cells, head: Cells, functions: number, { noise, scales }: CompareOptions) {
   const pooled = pooledRates(base, head, functions);
   const left = scaled(spread(base, functions, pooled, noise), scales[0]);
   const right = scaled(spread(head, functions, pooled, noise), scales[1]);
-  const column = () => new Float64Array(functions);
-  const result: Comparison = {
-    base: left.rate,
-    head: right.rate,
-    change: column(),
-    low: column(),
-    high: column(),
-    p: column(),
-    q: column(),
-    error: column(),
-  };
+  const change = new Float64Array(functions);
+  const error = new Float64Array(functions);
+  const df = new Float64Array(functions);
+  const p = new Float64Array(functions);
+  const q = new Float64Array(functions);
   for (let row = 0; row < functions; row++) {
     const a = left.rate[row]!;
     const b = right.rate[row]!;
-    const va = left.variance[row]!;
-    const vb = right.variance[row]!;
-    const df = satterthwaite(va, left.df[row]!, vb, right.df[row]!);
-    const error = Math.sqrt(va + vb);
-    result.error[row] = error;
-    result.change[row] = b === a ? 0 : b / a - 1;
-    result.p[row] = error > 0 ? studentTwoSided((b - a) / error, df) : 1;
-    [result.low[row], result.high[row]] = fieller(a, va, b, vb, studentQuantile(1 - CONFIDENCE, df));
+    df[row] = satterthwaite(left.variance[row]!, left.df[row]!, right.variance[row]!, right.df[row]!);
+    error[row] = Math.sqrt(left.variance[row]! + right.variance[row]!);
+    change[row] = b === a ? 0 : b / a - 1;
+    p[row] = error[row]! > 0 ? studentTwoSided((b - a) / error[row]!, df[row]!) : 1;
   }
-  falseDiscovery(result.p, pooled, result.q);
-  return result;
+  falseDiscovery(p, pooled, q);
+  return { left, right, change, error, df, p, q };
 }
 
 /** Over both sides, as if they were one: it does not depend on how they differ, so it may choose and weigh tests. */
@@ -109,13 +109,10 @@ function satterthwaite(va: number, dfa: number, vb: number, dfb: number): number
  * Interval of b / a − 1: the ratios that the test would not refuse (Fieller 1954). NaN where it has no bound, which is so
  * when a may be 0.
  */
-function fieller(a: number, va: number, b: number, vb: number, t: number): [number, number] {
+function fieller([a, va]: [number, number], [b, vb]: [number, number], t: number): [number, number] {
   const squared = t * t;
   const below = a * a - squared * va;
-  if (!(below > 0)) {
-    // Any greater ratio is possible; the least is a bound if b is surely above 0.
-    return [Number.NaN, Number.NaN];
-  }
+  if (!(below > 0)) return [Number.NaN, Number.NaN];
   const middle = (a * b) / below;
   const inside = Math.max(0, (a * b) ** 2 - below * (b * b - squared * vb));
   const half = Math.sqrt(inside) / below;

@@ -94,15 +94,23 @@ export function studentTwoSided(t: number, df: number): number {
   return incompleteBeta(finite / (finite + t * t), finite / 2, 0.5);
 }
 
-/** t with studentTwoSided(t, df) = p, 0 < p < 1. */
+/** t with studentTwoSided(t, df) = p, 0 < p < 1: Newton's method on the logarithm, kept within a bracket. */
 export function studentQuantile(p: number, df: number): number {
+  const finite = Math.min(df, 1e6);
+  const scale = Math.exp(logGamma((finite + 1) / 2) - logGamma(finite / 2)) / Math.sqrt(finite * Math.PI);
+  const density = (t: number) => scale * (1 + (t * t) / finite) ** (-(finite + 1) / 2);
   let low = 0;
-  let high = 2;
-  while (studentTwoSided(high, df) > p && high < 1e12) high *= 2;
-  for (let i = 0; i < 200 && high - low > 1e-12 * high; i++) {
-    const middle = (low + high) / 2;
-    if (studentTwoSided(middle, df) > p) low = middle;
-    else high = middle;
+  let high = Number.POSITIVE_INFINITY;
+  let t = 2;
+  for (let i = 0; i < 200; i++) {
+    const found = studentTwoSided(t, finite);
+    if (found > p) low = t;
+    else high = t;
+    const slope = (-2 * density(t)) / found;
+    let next = t - Math.log(found / p) / slope;
+    if (!(next > low && next < high)) next = high === Number.POSITIVE_INFINITY ? 2 * t : (low + high) / 2;
+    if (Math.abs(next - t) <= 1e-10 * t) return next;
+    t = next;
   }
-  return (low + high) / 2;
+  return t;
 }

@@ -9,6 +9,7 @@ import {
   detectable,
   OF_PARTS,
   OF_RATES,
+  test,
 } from '../../profile/statistics/compare.js';
 import { SIGNIFICANT } from '../../profile/statistics/ranking.js';
 import type { Cells, Noise } from '../../profile/statistics/variance.js';
@@ -56,7 +57,7 @@ const ofMixed: Noise = (rate, _, isReplicated) =>
 
 /** With fewer than this part of all unchanged, there is nothing to compare with. */
 const LEAST_STABLE = 0.2;
-const MOST_ROUNDS = 100;
+const MOST_ROUNDS = 20;
 
 /**
  * `quantum`: one sample in units of the values, 0 where values count nothing. Where `scale` is 'stable', it is found here
@@ -151,7 +152,7 @@ export async function statistics(
 /**
  * What of each cell did not change. Parts of a whole cannot change alone: when one function gets dearer, the parts of all
  * others shrink, and would look like improvements. So the function that differs most clearly is taken out of the whole,
- * and the others are compared by what is left, until nothing differs. What is left is the measure for everything, and so
+ * with those that differ in its direction, and the others are compared by what is left, until nothing differs. What is left is the measure for everything, and so
  * a function that does a fifth more comes out as a fifth dearer, whatever part of all it is. Null where too little is left.
  */
 async function stableParts(
@@ -163,24 +164,36 @@ async function stableParts(
   const count = base.value.length / base.weight.length;
   const isOut = new Uint8Array(count);
   const whole = [base, head].map((side, at) => ({ ...side, weight: weights[at]! })) as [Cells, Cells];
-  // Of two that mirror each other the one that grew is taken: a release adds more often than it takes away.
-  const clearer = (found: Comparison, a: number, b: number) =>
-    found.p[a]! !== found.p[b]! ? found.p[a]! < found.p[b]! : found.change[a]! > found.change[b]!;
   for (let round = 0; round < MOST_ROUNDS; round++) {
-    const found = compare(...whole, count, { noise: OF_PARTS, scales: [1, 1] });
+    const { p, q, change } = test(...whole, count, { noise: OF_PARTS, scales: [1, 1] });
     await setImmediate();
+    // Of two that mirror each other the one that grew is taken: a release adds more often than it takes away.
+    const isClearer = (a: number, b: number) => (p[a]! === p[b]! ? change[a]! > change[b]! : p[a]! < p[b]!);
     let clearest = -1;
     for (let row = 0; row < count; row++)
-      if (isOut[row] === 0 && found.q[row]! < SIGNIFICANT && (clearest < 0 || clearer(found, row, clearest)))
+      if (isOut[row] === 0 && q[row]! < SIGNIFICANT && (clearest < 0 || isClearer(row, clearest)))
         clearest = row;
     if (clearest < 0) return { parts: weights, isOut };
-    isOut[clearest] = 1;
+    // What it does to others has the other sign: those with its own changed by themselves.
+    const taken: number[] = [];
+    for (let row = 0; row < count; row++)
+      if (
+        isOut[row] === 0 &&
+        q[row]! < SIGNIFICANT &&
+        Math.sign(change[row]!) === Math.sign(change[clearest]!)
+      ) {
+        isOut[row] = 1;
+        taken.push(row);
+      }
     for (const [at, { value }] of [base, head].entries()) {
       const size = weights[at]!.length;
+      const column = weights[at]!;
+      for (const row of taken)
+        for (let cell = 0; cell < size; cell++) column[cell] = column[cell]! - value[row * size + cell]!;
       let left = 0;
       for (let cell = 0; cell < size; cell++) {
-        weights[at]![cell] = Math.max(0, weights[at]![cell]! - value[clearest * size + cell]!);
-        left += weights[at]![cell]!;
+        column[cell] = Math.max(0, column[cell]!);
+        left += column[cell]!;
       }
       if (left < LEAST_STABLE * all[at]!) return null;
     }
