@@ -31,14 +31,19 @@ export interface SideCells {
   instances: number;
 }
 
-interface Span {
+/** What one instance was seen doing. */
+interface Instance {
   group: number;
-  start: number;
   end: number;
+  /** Start of its first profile in each block. */
+  starts: Float64Array;
 }
 
+/** How exactly the store is asked where profiles are. */
+const WINDOW_MS = 10_000;
+
 export class Replicates {
-  readonly #spans = new Map<string, Span>();
+  readonly #instances = new Map<string, Instance>();
   readonly #blockMs: number;
   #longest = 0;
 
@@ -59,61 +64,70 @@ export class Replicates {
   /** Of how many numbers, at most. */
   static readonly size = MOST_BLOCKS * MOST_GROUPS;
 
-  static async choose(sources: Sources, { selection }: Question, first: number): Promise<Replicates> {
+  static async choose(sources: Sources, question: Question, first: number): Promise<Replicates> {
+    const { selection } = question;
     const { from, until } = selection;
     const options = { maxLevel: finest(from, until, sources.ages), ages: sources.ages };
     const narrow = await choosePieces(sources.store, selection, { ...options, narrow: true });
     const seen = new Set<string>();
     let records = 0;
     let presentMs = 0;
-    for (const piece of narrow.pieces)
-      for (const { labels, profiles } of await sources.store.timeline(
+    const held = { from: until, until: from };
+    for (const piece of narrow.pieces) {
+      const step = Math.max(WINDOW_MS, piece.level * 1000);
+      for (const { labels, times, profiles } of await sources.store.timeline(
         { ...selection, ...piece },
-        piece.until - piece.from,
+        step,
         [...INSTANCE_LABELS],
       )) {
+        if (times.length === 0) continue;
+        const [start, end] = [Math.max(from, times[0]!), Math.min(until, times.at(-1)! + step)];
+        held.from = Math.min(held.from, start);
+        held.until = Math.max(held.until, end);
         seen.add(instanceKey(labels));
         records += profiles;
-        presentMs += piece.until - piece.from;
+        presentMs += end - start;
       }
+    }
+    // Blocks are of the time that there is something of, or most of them would be empty.
+    if (held.from < held.until && 2 * (held.until - held.from) < until - from)
+      return Replicates.choose(sources, { ...question, selection: { ...selection, ...held } }, first);
+    const range = held.from < held.until ? held : { from, until };
     const tellApart = records <= MOST_RECORDS || !fitsWide(selection, []);
     const { pieces, warnings } = tellApart ? narrow : await choosePieces(sources.store, selection, options);
-    return new Replicates({ from, until }, pieces, warnings, tellApart, seen.size, presentMs, first);
+    return new Replicates(range, pieces, warnings, tellApart, seen.size, presentMs, first);
   }
 
   /** Which replicate a profile belongs to. */
   of({ labels, start, duration }: ProfileRecord): number {
     this.#longest = Math.max(this.#longest, duration);
-    const block = Math.min(
-      MOST_BLOCKS - 1,
-      Math.max(0, Math.floor((start - this.range.from) / this.#blockMs)),
-    );
+    const at = Math.floor((start - this.range.from) / this.#blockMs);
+    const block = Math.min(MOST_BLOCKS - 1, Math.max(0, at));
     if (!this.byInstance) return this.first + block;
     const key = instanceKey(labels);
-    let span = this.#spans.get(key);
-    if (span === undefined) {
-      span = { group: this.#spans.size % MOST_GROUPS, start, end: start };
-      this.#spans.set(key, span);
+    let instance = this.#instances.get(key);
+    if (instance === undefined) {
+      const starts = new Float64Array(MOST_BLOCKS).fill(Number.POSITIVE_INFINITY);
+      instance = { group: this.#instances.size % MOST_GROUPS, end: start, starts };
+      this.#instances.set(key, instance);
     }
-    span.start = Math.min(span.start, start);
-    span.end = Math.max(span.end, start + Math.max(1, duration));
-    return this.first + span.group * MOST_BLOCKS + block;
+    instance.starts[block] = Math.min(instance.starts[block]!, start);
+    instance.end = Math.max(instance.end, start + Math.max(1, duration));
+    return this.first + instance.group * MOST_BLOCKS + block;
   }
 
   /** When everything was read. */
   cells(): SideCells {
-    const groups = this.byInstance ? Math.min(MOST_GROUPS, Math.max(1, this.#spans.size)) : 1;
+    const groups = this.byInstance ? Math.min(MOST_GROUPS, Math.max(1, this.#instances.size)) : 1;
     const joined = Math.min(MOST_BLOCKS, Math.max(1, Math.ceil(this.#longest / this.#blockMs)));
     const blocks = Math.ceil(MOST_BLOCKS / joined);
     const seconds = new Float64Array(groups * blocks);
     if (!this.byInstance) seconds.fill(this.presentMs / 1000 / blocks);
-    const blockMs = this.#blockMs * joined;
-    for (const { group, start, end } of this.#spans.values())
-      for (let block = 0; block < blocks; block++) {
-        const from = this.range.from + block * blockMs;
-        const overlap = Math.min(end, from + blockMs) - Math.max(start, from);
-        if (overlap > 0) seconds[group * blocks + block]! += overlap / 1000;
-      }
+    for (const { group, starts, end } of this.#instances.values()) {
+      const edges = this.#edges(starts, end);
+      for (let block = 0; block < MOST_BLOCKS; block++)
+        seconds[group * blocks + Math.floor(block / joined)]! += (edges[block + 1]! - edges[block]!) / 1000;
+    }
     return {
       groups,
       blocks,
@@ -121,8 +135,26 @@ export class Replicates {
       joined,
       given: MOST_BLOCKS,
       first: this.first,
-      instances: this.byInstance ? this.#spans.size : this.instances,
+      instances: this.byInstance ? this.#instances.size : this.instances,
     };
+  }
+
+  /**
+   * When each block begins for an instance, from its first profile to the end of its last one. Profiles lie across the
+   * edges of blocks and count where they start, so their time has to.
+   */
+  #edges(starts: Float64Array, end: number): Float64Array {
+    const edges = new Float64Array(MOST_BLOCKS + 1);
+    const first = starts.find(one => one < Number.POSITIVE_INFINITY) ?? end;
+    for (let block = 0; block <= MOST_BLOCKS; block++) {
+      const natural = this.range.from + block * this.#blockMs;
+      const isSeen = block < MOST_BLOCKS && starts[block]! < Number.POSITIVE_INFINITY;
+      const wasSeen = block > 0 && starts[block - 1]! < Number.POSITIVE_INFINITY;
+      // Where nothing was seen in a block, the instance was idle in it.
+      const edge = block === MOST_BLOCKS ? end : isSeen && wasSeen ? starts[block]! : natural;
+      edges[block] = Math.min(end, Math.max(first, edge));
+    }
+    return edges;
   }
 }
 
