@@ -454,6 +454,9 @@ func query(args []string) {
 					v.Set(side+"_from", w[0])
 					v.Set(side+"_until", w[1])
 				}
+				// The tree alone: the peer has no statistics.
+				v.Set("statistics", "false")
+				v.Set("without_rules", "all")
 				r, _ := http.NewRequest("GET", *u+"/api/v1/diff?"+v.Encode(), nil)
 				return r
 			}

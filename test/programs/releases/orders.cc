@@ -12,10 +12,10 @@
 volatile uint64_t sink;
 
 // A chain of multiplications: each waits for the one before, so that time goes with the count alone.
-#define WORK(name, rounds)                                                       \
-  __attribute__((noinline)) static uint64_t name(uint64_t x) {                   \
+#define WORK(name, rounds)                                                                         \
+  __attribute__((noinline)) static uint64_t name(uint64_t x) {                                     \
     for (int i = 0; i < (rounds) * 1000; i++) x = x * 6364136223846793005u + 1442695040888963407u; \
-    return x;                                                                    \
+    return x;                                                                                      \
   }
 WORK(parse, 30)
 WORK(price, PRICE)
