@@ -13,22 +13,20 @@ import { flamegraphRoutes } from './api/flamegraph.js';
 import { ingestRoutes } from './api/ingest.js';
 import { operationsRoutes } from './api/operations.js';
 import { pprofRoutes } from './api/pprof.js';
-import { pushRoutes } from './api/push.js';
 import { timelineRoutes } from './api/timeline.js';
 import { topRoutes } from './api/top.js';
 import type { Context } from './context.js';
 import { errorBody, prepareErrorReply, requestError } from './errors.js';
 import { guard } from './guard.js';
+import { Listener } from './listener.js';
 import { pageRoutes } from './page.js';
+import { rpcRoutes } from './rpc/routes.js';
 import { tenants } from './tenant.js';
-
-/** A body must be here within this time: no one keeps its memory by sending slowly. */
-const REQUEST_TIMEOUT_MS = 120_000;
 
 export async function buildApp(context: Context, { remote }: { remote: boolean }): Promise<FastifyInstance> {
   const app = Fastify({
     logger: false,
-    requestTimeout: REQUEST_TIMEOUT_MS,
+    serverFactory: handler => new Listener(handler),
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: 1024 },
     // Nothing but what takes profiles or debug files has a body, and that reads it by itself.
@@ -75,7 +73,7 @@ export async function buildApp(context: Context, { remote }: { remote: boolean }
   // Each in a scope of its own: what one sets up (parsers, hooks, errors) does not reach the others.
   const nouns = [
     ingestRoutes,
-    pushRoutes,
+    rpcRoutes,
     discoveryRoutes,
     flamegraphRoutes,
     diffRoutes,

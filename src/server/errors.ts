@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whatever goes wrong in a request becomes one answer of the error table.
 import type { IncomingMessage } from 'node:http';
+import type { ServerHttp2Stream } from 'node:http2';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { asStackwellError, StackwellError } from '../errors.js';
 import type { Log } from './context.js';
+import { stopSending } from './listener.js';
 import type { Metrics } from './metrics.js';
 
 /** Seconds after which it is worth trying again. */
@@ -43,8 +45,12 @@ export function prepareErrorReply(
   reply.code(error.status);
   const retry = retryAfter(error);
   if (retry !== null) reply.header('retry-after', retry);
-  // What is left of a body that was refused is not read: the connection cannot be used again.
-  if (!request.raw.complete) {
+  // What is left of a body that was refused is not read.
+  if (request.raw.complete) return;
+  const { stream } = request.raw as { stream?: ServerHttp2Stream };
+  if (stream !== undefined) stopSending(stream);
+  else {
+    // The connection cannot be used again.
     reply.header('connection', 'close');
     closeLingering(request.raw);
   }

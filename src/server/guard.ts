@@ -22,7 +22,9 @@ function hostName(header: string): string {
 export function guard(app: FastifyInstance, { hosts, remote }: { hosts: string[]; remote: boolean }): void {
   const known = new Set(hosts.map(host => host.toLowerCase()));
   app.addHook('onRequest', async request => {
-    const host = hostName(request.headers.host ?? '');
+    // HTTP/2's name for it.
+    const authority = request.headers[':authority'] ?? request.headers.host ?? '';
+    const host = hostName(String(authority));
     // An address cannot be rebound; beyond loopback the names under which a server is known are not ours to list.
     if (!remote && host !== '' && !isLoopback(host) && isIP(host) === 0 && !known.has(host))
       throw new StackwellError('SW_HOST_UNKNOWN', { host });

@@ -18,6 +18,7 @@ import { isLoopback } from './guard.js';
 import { InFlight } from './ingest/in-flight.js';
 import { Ingest } from './ingest/ingest.js';
 import { Writers } from './ingest/writers.js';
+import type { Listener } from './listener.js';
 import { Metrics } from './metrics.js';
 import { Discovery } from './query/discovery.js';
 import { Query } from './query/query.js';
@@ -101,6 +102,7 @@ async function listen(
   const app = await buildApp(context, { remote });
   try {
     await app.listen({ host, port });
+    if (host === 'localhost') await (app.server as Listener).listenOnAllOf(host);
   } catch (error) {
     await app.close();
     const { code, message } = error as NodeJS.ErrnoException;

@@ -5,8 +5,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { Code, ConnectError, createClient } from '@connectrpc/connect';
-import { createConnectTransport } from '@connectrpc/connect-node';
+import { Code, ConnectError, createClient, type Transport } from '@connectrpc/connect';
+import {
+  compressionGzip,
+  createConnectTransport,
+  createGrpcTransport,
+  createGrpcWebTransport,
+} from '@connectrpc/connect-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PusherService } from '../../src/server/gen/push/v1/push_pb.js';
 import { pprof, type Running, server } from './fixtures.js';
@@ -18,6 +23,19 @@ function client(url: string, useBinaryFormat: boolean) {
     PusherService,
     createConnectTransport({ baseUrl: url, httpVersion: '1.1', useBinaryFormat }),
   );
+}
+
+function transports(baseUrl: string): [string, Transport][] {
+  const gzip = { sendCompression: compressionGzip, compressMinBytes: 0 };
+  return [
+    ['connect-1', createConnectTransport({ baseUrl, httpVersion: '1.1', ...gzip })],
+    ['connect-2', createConnectTransport({ baseUrl, httpVersion: '2' })],
+    ['grpc', createGrpcTransport({ baseUrl })],
+    ['grpc-gzip', createGrpcTransport({ baseUrl, ...gzip })],
+    ['grpc-json', createGrpcTransport({ baseUrl, useBinaryFormat: false })],
+    ['grpc-web-1', createGrpcWebTransport({ baseUrl, httpVersion: '1.1' })],
+    ['grpc-web-2', createGrpcWebTransport({ baseUrl, httpVersion: '2', ...gzip })],
+  ];
 }
 
 function labels(service: string, more: Record<string, string> = {}) {
@@ -51,6 +69,27 @@ describe('push.v1.PusherService/Push', () => {
       const samples = [{ rawProfile, ID: randomUUID() }];
       await client(running.url, binary).push({ series: [{ labels: labels(service), samples }] });
       expect(await sum(service)).toBe(400);
+    }
+  });
+
+  it('takes all protocols from a client, on one port, plain and gzipped', async () => {
+    const rawProfile = await pprof({ samples: SAMPLES }, 0);
+    for (const [name, transport] of transports(running.url)) {
+      const client = createClient(PusherService, transport);
+      const series = [{ labels: labels(name), samples: [{ rawProfile, ID: randomUUID() }] }];
+      expect((await client.push({ series })).$typeName).toBe('push.v1.PushResponse');
+      expect([name, await sum(name)]).toEqual([name, 400]);
+    }
+  });
+
+  it('tells all protocols what is wrong, in their way', async () => {
+    const samples = [{ rawProfile: Buffer.from('garbage'), ID: randomUUID() }];
+    for (const [name, transport] of transports(running.url)) {
+      const client = createClient(PusherService, transport);
+      const error = await errorOf(client.push({ series: [{ labels: labels('\u{1f600} none'), samples }] }));
+      expect([name, error.code]).toEqual([name, Code.InvalidArgument]);
+      expect(error.metadata.get('x-stackwell-error')).toBe('SW_PPROF_INVALID');
+      expect(error.rawMessage).toContain('series[0].samples[0]');
     }
   });
 

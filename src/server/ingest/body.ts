@@ -19,7 +19,7 @@ export interface BodyLimits {
 /** @throws SW_BODY_TOO_LARGE before anything is read when its length was announced, SW_SERVER_BUSY, SW_REQUEST_INVALID */
 export async function readBody(
   headers: IncomingHttpHeaders,
-  stream: Readable,
+  stream: Readable & { aborted?: boolean },
   limits: BodyLimits,
   reservation: Reservation,
 ): Promise<Uint8Array> {
@@ -35,6 +35,8 @@ export async function readBody(
       reservation.grow(chunk.length);
       chunks.push(chunk);
     }
+    // A stream of HTTP/2 that its sender resets ends like any other.
+    if (stream.aborted) throw new Error('aborted');
   } catch (error) {
     if (error instanceof StackwellError) throw error;
     throw new StackwellError('SW_REQUEST_INVALID', { reason: 'the body did not arrive whole' }, error);
@@ -43,7 +45,8 @@ export async function readBody(
   return decodeContent(headers['content-encoding'], body, limits, reservation);
 }
 
-async function decodeContent(
+/** @throws SW_UNSUPPORTED_FORMAT, SW_PPROF_LIMIT, SW_SERVER_BUSY, SW_REQUEST_INVALID */
+export async function decodeContent(
   encoding: string | undefined,
   body: Buffer,
   limits: BodyLimits,
