@@ -43,7 +43,9 @@ export async function buildApp(context: Context, { remote }: { remote: boolean }
   app.setNotFoundHandler(request => {
     throw new StackwellError('SW_NOT_FOUND', { path: request.url.split('?', 1)[0] });
   });
-  app.addHook('onSend', async (_, reply) => {
+  app.addHook('onSend', async (request, reply) => {
+    // Fastify's own errors set it; HTTP/2 knows no such header.
+    if (request.raw.httpVersionMajor === 2) reply.removeHeader('connection');
     reply.header('x-content-type-options', 'nosniff');
     reply.header('referrer-policy', 'no-referrer');
   });

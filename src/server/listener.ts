@@ -2,7 +2,6 @@
 // One port for HTTP/1.1 and for HTTP/2 without TLS (prior knowledge: what gRPC clients speak). A connection's first three
 // bytes tell which, for 'PRI' begins nothing but HTTP/2's preface. The socket then goes to Node.js's HTTP/1 server, which
 // reads on from the system by itself, or to a session of HTTP/2; both hand their requests to the same handler.
-import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
 import { type RequestListener, Server } from 'node:http';
 import type { Http2Server, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
@@ -65,11 +64,10 @@ export class Listener extends Server {
     return { undecided: this.#undecided.size, http1: this.#http1.size, http2: this.#sessions.size };
   }
 
-  /** Listens on the other addresses of a host name (localhost is two), at the same port; those that are taken are left. */
-  async listenOnAllOf(host: string): Promise<void> {
+  /** Listens on more addresses (localhost is two), at the same port; those that are taken are left out. */
+  async listenAlso(addresses: string[]): Promise<void> {
     const { address: own, port } = this.address() as AddressInfo;
-    const addresses = await lookup(host, { all: true }).catch(() => []);
-    for (const { address } of addresses) {
+    for (const address of addresses) {
       if (address === own) continue;
       const other = createNetServer({ allowHalfOpen: true, noDelay: true }, socket =>
         this.emit('connection', socket),
@@ -163,7 +161,11 @@ export class Listener extends Server {
         maxSessionInvalidFrames: 100,
         maxSessionRejectedStreams: 100,
       },
-      this.#handler as never,
+      (request, response) => {
+        // HTTP/1's way to say that there is a body: those who read it go by that, or by its length.
+        if (!request.stream.endAfterHeaders) request.headers['transfer-encoding'] ??= 'chunked';
+        this.#handler(request as never, response as never);
+      },
     );
     // Errors of a session concern its client only, and have ended it.
     server.on('sessionError', () => {});
@@ -193,8 +195,14 @@ export class Listener extends Server {
   }
 }
 
-/** After an answer to a request that has not arrived whole: the rest of it is not wanted (RFC 9113, 8.1). */
+/** With an answer to a request that has not arrived whole: the rest of it is not wanted (RFC 9113, 8.1). */
 export function stopSending(stream: ServerHttp2Stream): void {
-  if (stream.writableFinished) stream.close(NO_ERROR);
-  else stream.once('finish', () => stream.close(NO_ERROR));
+  // Only now is the end of the answer sent, which a reset before would take away.
+  stream.once('wantTrailers', () =>
+    setImmediate(() => {
+      stream.close(NO_ERROR);
+      // What has arrived is not read any more, and the stream would wait for that.
+      stream.destroy();
+    }),
+  );
 }

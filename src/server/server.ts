@@ -2,6 +2,7 @@
 // The server as one call.
 
 import { randomUUID } from 'node:crypto';
+import { lookup } from 'node:dns/promises';
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
@@ -102,7 +103,10 @@ async function listen(
   const app = await buildApp(context, { remote });
   try {
     await app.listen({ host, port });
-    if (host === 'localhost') await (app.server as Listener).listenOnAllOf(host);
+    if (host === 'localhost') {
+      const all = await lookup(host, { all: true });
+      await (app.server as Listener).listenAlso(all.map(({ address }) => address));
+    }
   } catch (error) {
     await app.close();
     const { code, message } = error as NodeJS.ErrnoException;
