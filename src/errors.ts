@@ -96,6 +96,11 @@ export const ERRORS = {
     message: 'this is not a valid pprof profile: {reason}',
     fix: 'Send profile.proto, plain or gzipped, as `go tool pprof` reads it.',
   },
+  SW_OTLP_INVALID: {
+    status: 400,
+    message: 'this is not a valid OTLP profiles request: {reason}',
+    fix: 'Send ExportProfilesServiceRequest of opentelemetry-proto 1.10 or later (docs/otlp.md says which senders do).',
+  },
   SW_PPROF_LIMIT: {
     status: 413,
     message: 'the profile is over a limit: {limit} is {value}, at most {max}',

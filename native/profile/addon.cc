@@ -7,6 +7,7 @@
 #include "job.h"
 #include "matching.h"
 #include "objects.h"
+#include "otlp.h"
 #include "rollup.h"
 
 namespace stackwell {
@@ -32,6 +33,48 @@ Napi::Value EncodeColumns(const Napi::CallbackInfo& info) {
       CheckConsistent(*profile);
       auto bytes = std::make_shared<Bytes>(Encode(*profile, level));
       return [bytes](Napi::Env env) { return ToColumn(env, std::move(*bytes)); };
+    });
+  });
+}
+
+Napi::Object ToOtlpExport(Napi::Env env, OtlpExport&& result) {
+  const auto sets = Napi::Array::New(env, result.attribute_sets.size());
+  for (uint32_t i = 0; i < sets.Length(); i++) {
+    const auto& attributes = result.attribute_sets[i];
+    const auto set = Napi::Array::New(env, attributes.size());
+    for (uint32_t a = 0; a < set.Length(); a++) {
+      const auto pair = Napi::Array::New(env, 2);
+      pair.Set(0u, attributes[a].first);
+      pair.Set(1u, attributes[a].second);
+      set.Set(a, pair);
+    }
+    sets.Set(i, set);
+  }
+  const auto profiles = Napi::Array::New(env, result.profiles.size());
+  for (uint32_t i = 0; i < profiles.Length(); i++) {
+    auto& converted = result.profiles[i];
+    const auto profile = Napi::Object::New(env);
+    profile.Set("attributes", sets.Get(converted.attributes));
+    profile.Set("service", converted.service);
+    profile.Set("name", converted.name);
+    profile.Set("pprof", ToColumn(env, std::move(converted.pprof)));
+    profile.Set("profiles", converted.profiles);
+    profiles.Set(i, profile);
+  }
+  const auto object = Napi::Object::New(env);
+  object.Set("profiles", profiles);
+  object.Set("received", result.received);
+  object.Set("droppedAttributes", static_cast<double>(result.dropped_attributes));
+  return object;
+}
+
+Napi::Value ConvertOtlpRequest(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return Promised(env, [&] {
+    const Limits limits = FromLimits(env, info[1]);
+    return Job::Start(env, [limits, data = FromBytes(info[0], limits.max_bytes)]() -> Finish {
+      auto result = std::make_shared<OtlpExport>(ConvertOtlp(SpanOf(data), limits));
+      return [result](Napi::Env env) { return ToOtlpExport(env, std::move(*result)); };
     });
   });
 }
@@ -64,6 +107,7 @@ Napi::Value MatchingRules(const Napi::CallbackInfo& info) {
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("decode", Napi::Function::New(env, DecodeColumns, "decode"));
   exports.Set("encode", Napi::Function::New(env, EncodeColumns, "encode"));
+  exports.Set("convertOtlp", Napi::Function::New(env, ConvertOtlpRequest, "convertOtlp"));
   exports.Set("sumProfiles", Napi::Function::New(env, SumProfileRows, "sumProfiles"));
   exports.Set("matchingRules", Napi::Function::New(env, MatchingRules, "matchingRules"));
   DefineSymbolWriter(env, exports);

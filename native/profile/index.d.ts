@@ -74,6 +74,33 @@ export function decode(data: Uint8Array, limits?: Limits): Promise<ProfileColumn
 /** Encodes pprof; rejects with SW_PPROF_INVALID where a reference has no row. `gzipLevel` 0 (default 1 … 9 as zlib) leaves it uncompressed. */
 export function encode(profile: ProfileColumns, options?: { gzipLevel?: number }): Promise<Uint8Array>;
 
+/** What an ExportProfilesServiceRequest of OTLP holds. */
+export interface OtlpExport {
+  /** Profiles of the request that must be one file, as one: of one service, with the same attributes, type and time. */
+  profiles: {
+    /** Of resource, scope and profile, in this order, as text; without those that name the service or the process. */
+    attributes: [string, string][];
+    /** `unknown_service` or `unknown_service:PROGRAM` where there is none. */
+    service: string;
+    /** Of the profile type; '' to go by the sample type. */
+    name: string;
+    /** Not compressed. */
+    pprof: Uint8Array;
+    /** Profiles of the request that it is made of. */
+    profiles: number;
+  }[];
+  /** Profiles of the request. */
+  received: number;
+  /** Attributes left out because they are too long for a label. */
+  droppedAttributes: number;
+}
+
+/**
+ * Converts an ExportProfilesServiceRequest (opentelemetry-proto 1.10 and later, binary) to pprof. All of it is checked
+ * before anything is converted: rejects with SW_OTLP_INVALID or SW_PPROF_LIMIT, whatever part is at fault.
+ */
+export function convertOtlp(request: Uint8Array, limits?: Limits): Promise<OtlpExport>;
+
 /** One profile of one sample type, ready for the store. Rows point into symbol segments. */
 export interface StoredProfile {
   sampleType: string;

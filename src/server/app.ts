@@ -12,6 +12,7 @@ import { discoveryRoutes } from './api/discovery.js';
 import { flamegraphRoutes } from './api/flamegraph.js';
 import { ingestRoutes } from './api/ingest.js';
 import { operationsRoutes } from './api/operations.js';
+import { otlpRoutes } from './api/otlp.js';
 import { pprofRoutes } from './api/pprof.js';
 import { timelineRoutes } from './api/timeline.js';
 import { topRoutes } from './api/top.js';
@@ -76,6 +77,7 @@ export async function buildApp(context: Context, { remote }: { remote: boolean }
   const nouns = [
     ingestRoutes,
     rpcRoutes,
+    otlpRoutes,
     discoveryRoutes,
     flamegraphRoutes,
     diffRoutes,

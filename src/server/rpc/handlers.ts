@@ -13,6 +13,7 @@ import {
 import type { UniversalHandler, UniversalServerRequest } from '@connectrpc/connect/protocol';
 import { asStackwellError, StackwellError } from '../../errors.js';
 import type { Context } from '../context.js';
+import { Reservation } from '../ingest/in-flight.js';
 import { connectError } from './errors.js';
 import type { MountedService } from './services.js';
 
@@ -23,6 +24,11 @@ const tenantKey = createContextKey('');
 /** Whose profiles a call is about; '' where tenants are not used. */
 export const tenantOf = ({ values }: HandlerContext): string => values.get(tenantKey);
 
+const reservationKey = createContextKey<Reservation>(new Reservation(() => {}));
+
+/** The memory that the call is counted with, for what it makes of its message. */
+export const reservationOf = ({ values }: HandlerContext): Reservation => values.get(reservationKey);
+
 export interface Answer {
   status: number;
   header: Headers;
@@ -32,6 +38,7 @@ export interface Answer {
 
 export interface Call {
   tenant: string;
+  reservation: Reservation | null;
   request: Omit<UniversalServerRequest, 'body' | 'contextValues'>;
   /** One message (gRPC: in its envelope); or why there is none. */
   body: Uint8Array | StackwellError;
@@ -83,8 +90,9 @@ export async function serviceHandlers(
 }
 
 function methodHandler(handler: UniversalHandler, { metrics }: Context): MethodHandler {
-  const answer = async ({ request, body, tenant }: Call) => {
+  const answer = async ({ request, body, tenant, reservation }: Call) => {
     const contextValues = createContextValues().set(tenantKey, tenant);
+    if (reservation !== null) contextValues.set(reservationKey, reservation);
     const source = body instanceof StackwellError ? failing(connectError(body)) : once(body);
     const {
       status,

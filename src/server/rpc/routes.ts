@@ -45,6 +45,7 @@ function mount(app: FastifyInstance, context: Context, service: MountedService):
       const { url, httpVersion } = request.raw;
       return handler({
         tenant: request.tenant,
+        reservation: request.reservation,
         request: {
           httpVersion,
           method: 'POST',

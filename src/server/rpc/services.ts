@@ -28,4 +28,16 @@ export const SERVICES: MountedService[] = [
     },
     load: async () => (await import('../ingest/push-service.js')).registerPusher,
   },
+  {
+    name: 'opentelemetry.proto.collector.profiles.v1development.ProfilesService',
+    methods: {
+      Export: {
+        summary: 'Store OTLP profiles (gRPC, gRPC-Web, Connect)',
+        description:
+          'ExportProfilesServiceRequest of opentelemetry-proto 1.10 and later, as protobuf. Over plain HTTP: /v1development/profiles.',
+        tags: ['ingest'],
+      },
+    },
+    load: async () => (await import('../ingest/otlp-service.js')).registerProfilesService,
+  },
 ];
