@@ -101,6 +101,11 @@ export const ERRORS = {
     message: 'this is not a valid OTLP profiles request: {reason}',
     fix: 'Send ExportProfilesServiceRequest of opentelemetry-proto 1.10 or later (docs/otlp.md says which senders do).',
   },
+  SW_STACKS_INVALID: {
+    status: 422,
+    message: 'these are not valid stacks ({format}): {reason}',
+    fix: 'docs/ingest.md says what each format is. Nothing of the request was stored.',
+  },
   SW_PPROF_LIMIT: {
     status: 413,
     message: 'the profile is over a limit: {limit} is {value}, at most {max}',
@@ -119,7 +124,7 @@ export const ERRORS = {
   SW_UNSUPPORTED_FORMAT: {
     status: 415,
     message: 'the format {format} is not supported',
-    fix: 'Send pprof (format=pprof).',
+    fix: 'Send pprof, or a format that docs/ingest.md lists. JFR: convert it first, e.g. with jfrconv of async-profiler (jfrconv -o pprof).',
   },
   SW_QUERY_INVALID: {
     status: 400,

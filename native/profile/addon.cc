@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <napi.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "columns.h"
@@ -9,6 +10,7 @@
 #include "objects.h"
 #include "otlp.h"
 #include "rollup.h"
+#include "stacks.h"
 
 namespace stackwell {
 namespace {
@@ -79,6 +81,37 @@ Napi::Value ConvertOtlpRequest(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value ConvertStackText(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return Promised(env, [&] {
+    const Limits limits = FromLimits(env, info[2]);
+    const Napi::Object options = AsObject(info[1], "the type");
+    const std::string name = AsString(options.Get("format"), "the format");
+    constexpr std::string_view kFormats[] = {"folded", "lines", "trie", "tree"};
+    const auto found = std::ranges::find(kFormats, name);
+    if (found == std::end(kFormats)) throw Napi::TypeError::New(env, "there is no such format");
+    const auto format = static_cast<StackFormat>(found - std::begin(kFormats));
+    const StackType type{AsString(options.Get("sampleType"), "the sample type"),
+                         AsString(options.Get("sampleUnit"), "the sample unit"),
+                         AsString(options.Get("periodType"), "the period type"),
+                         AsString(options.Get("periodUnit"), "the period unit"),
+                         AsInt64(options.Get("period"), "the period"),
+                         AsInt64(options.Get("scale"), "the scale")};
+    return Job::Start(
+        env, [limits, type, format, name, data = FromBytes(info[0], limits.max_bytes)]() -> Finish {
+          try {
+            auto bytes = std::make_shared<Bytes>(ConvertStacks(SpanOf(data), format, type, limits));
+            return [bytes](Napi::Env env) { return ToColumn(env, std::move(*bytes)); };
+          } catch (const Failure& failure) {
+            if (std::string_view(failure.code()) != "SW_PPROF_INVALID") throw;
+            std::vector<Failure::Detail> details = failure.details();
+            details.emplace_back("format", name);
+            throw Failure("SW_STACKS_INVALID", failure.what(), details);
+          }
+        });
+  });
+}
+
 Napi::Value SumProfileRows(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return Promised(env, [&] {
@@ -108,6 +141,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("decode", Napi::Function::New(env, DecodeColumns, "decode"));
   exports.Set("encode", Napi::Function::New(env, EncodeColumns, "encode"));
   exports.Set("convertOtlp", Napi::Function::New(env, ConvertOtlpRequest, "convertOtlp"));
+  exports.Set("convertStacks", Napi::Function::New(env, ConvertStackText, "convertStacks"));
   exports.Set("sumProfiles", Napi::Function::New(env, SumProfileRows, "sumProfiles"));
   exports.Set("matchingRules", Napi::Function::New(env, MatchingRules, "matchingRules"));
   DefineSymbolWriter(env, exports);

@@ -101,6 +101,29 @@ export interface OtlpExport {
  */
 export function convertOtlp(request: Uint8Array, limits?: Limits): Promise<OtlpExport>;
 
+/** What counts of stacks are, for `convertStacks`. */
+export interface StackType {
+  sampleType: string;
+  sampleUnit: string;
+  /** '' when there is none. */
+  periodType: string;
+  periodUnit: string;
+  period: bigint;
+  /** Units that a count of one is. */
+  scale: bigint;
+}
+
+/**
+ * Stacks of names with counts, plain or gzipped, as pprof (not compressed): `folded` (lines `root;…;leaf count`), `lines`
+ * (a stack for each sample), `trie` and `tree` (docs/ingest.md). Rejects with SW_STACKS_INVALID (`details`: format,
+ * reason) or SW_PPROF_LIMIT.
+ */
+export function convertStacks(
+  data: Uint8Array,
+  type: StackType & { format: 'folded' | 'lines' | 'trie' | 'tree' },
+  limits?: Limits,
+): Promise<Uint8Array>;
+
 /** One profile of one sample type, ready for the store. Rows point into symbol segments. */
 export interface StoredProfile {
   sampleType: string;

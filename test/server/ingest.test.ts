@@ -142,7 +142,7 @@ describe('POST /ingest', () => {
     const good = await pprof({ samples: SAMPLES });
     const raw = gunzipSync(good);
     const cases: [Uint8Array, Record<string, string>, object][] = [
-      [Buffer.from('a;b;c 10'), { format: 'folded' }, { status: 415, code: 'SW_UNSUPPORTED_FORMAT' }],
+      [Buffer.from('a;b;c 10'), { format: 'speedscope' }, { status: 415, code: 'SW_UNSUPPORTED_FORMAT' }],
       [Buffer.from('garbage, and not pprof at all'), {}, { status: 422, code: 'SW_PPROF_INVALID' }],
       [raw.subarray(0, raw.length - 3), {}, { status: 422, code: 'SW_PPROF_INVALID' }],
       [good.subarray(0, good.length - 12), {}, { status: 422, code: 'SW_PPROF_INVALID' }],

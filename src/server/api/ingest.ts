@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// POST /ingest: one pprof, in the body or in a form.
+// POST /ingest: one profile, as pprof (in the body or in a form), or as stacks with counts.
+import { randomUUID } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import { convertStacks } from '#native/profile';
 import { StackwellError } from '../../errors.js';
 import { parseTime } from '../../profile/time.js';
 import type { Context } from '../context.js';
 import { parseAppName } from '../ingest/labels.js';
 import { receiveBytes } from '../ingest/receive.js';
+import { stacksOf } from '../ingest/stacks.js';
 import { sendText } from '../json.js';
 import { ERROR_ANSWERS } from './schemas.js';
 
@@ -15,12 +18,39 @@ const Parameters = z.object({
   name: z.string().min(1).max(65_536).describe('app{key=value,…}: service name and labels'),
   from: z.string().optional().describe('start: Unix s, ms, µs or ns, or relative'),
   until: z.string().optional().describe('end, likewise'),
-  format: z.string().optional().describe('pprof; may be left out with multipart/form-data'),
+  format: z
+    .string()
+    .optional()
+    .describe('pprof, folded (the default without a form; also collapsed, groups), lines, trie, tree'),
   spyName: z.string().optional().describe('kept as the label pyroscope_spy'),
-  sampleRate: z.string().optional().describe('not used: pprof says its period'),
-  units: z.string().optional().describe('not used: pprof says its units'),
-  aggregationType: z.string().optional().describe('not used'),
+  sampleRate: z
+    .string()
+    .optional()
+    .describe('samples per second of stacks on a CPU (100); pprof says it itself'),
+  units: z.string().optional().describe('what the counts of stacks are; pprof says it itself'),
+  aggregationType: z.string().optional().describe('sum, or avg of what is there all the time (inuse)'),
 });
+
+/** Names of formats, as clients write them; '' is none, without a form. */
+const FORMATS: Record<string, 'pprof' | 'folded' | 'lines' | 'trie' | 'tree'> = {
+  pprof: 'pprof',
+  '': 'folded',
+  folded: 'folded',
+  collapsed: 'folded',
+  groups: 'folded',
+  lines: 'lines',
+  trie: 'trie',
+  tree: 'tree',
+};
+
+/** @throws SW_UNSUPPORTED_FORMAT */
+function formatOf(format: string | undefined, contentType: string): (typeof FORMATS)[string] | 'form' {
+  const isForm = /^multipart\/form-data/i.test(contentType);
+  if (isForm && (format === undefined || format === 'pprof')) return 'form';
+  const named = format ?? /^binary\/octet-stream\+(trie|tree)/i.exec(contentType)?.[1]?.toLowerCase() ?? '';
+  if (!Object.hasOwn(FORMATS, named)) throw new StackwellError('SW_UNSUPPORTED_FORMAT', { format: named });
+  return FORMATS[named]!;
+}
 
 export function ingestRoutes(app: FastifyInstance, context: Context): void {
   receiveBytes(app, context);
@@ -29,35 +59,46 @@ export function ingestRoutes(app: FastifyInstance, context: Context): void {
       method: 'POST',
       url,
       schema: {
-        summary: 'Store a pprof profile',
+        summary: 'Store a profile: pprof, or stacks with counts',
         description:
-          'The body is pprof (plain, gzip, several gzip members), or multipart/form-data with a field `profile`.',
+          'The body is pprof or stacks (plain, gzip, several gzip members), or multipart/form-data with a pprof in the ' +
+          'field `profile`. docs/ingest.md says what each format is.',
         tags: ['ingest'],
         querystring: Parameters,
         response: { 200: z.null().describe('it is on disk'), ...ERROR_ANSWERS },
       },
       handler: async (request, reply) => {
-        const { name, from, until, format, spyName } = request.query;
+        const { name, from, until, spyName } = request.query;
         const contentType = request.headers['content-type'] ?? '';
-        const isForm = /^multipart\/form-data/i.test(contentType);
-        if (format !== 'pprof' && !(format === undefined && isForm))
-          throw new StackwellError('SW_UNSUPPORTED_FORMAT', {
-            format: format ?? 'folded (format is not given)',
-          });
+        const format = formatOf(request.query.format, contentType);
         const body = request.body as Uint8Array | undefined;
         if (body === undefined || body.length === 0)
           throw new StackwellError('SW_REQUEST_INVALID', { reason: 'there is no body' });
-        const { app: service, labels } = parseAppName(name);
+        const { app: called, labels } = parseAppName(name);
+        let service = called;
+        let pprof = body;
+        let id: string | null = null;
+        if (format === 'form') pprof = await profileField(body, contentType);
+        else if (format !== 'pprof') {
+          const stacks = stacksOf(called, request.query);
+          service = stacks.app;
+          labels.push(['__name__', stacks.name]);
+          const maxBytes = context.config.limits.profileBytes;
+          pprof = await convertStacks(body, { format, ...stacks.type }, { maxBytes });
+          request.reservation!.grow(pprof.length);
+          // Stacks say no time: without one in the request the same ones may have been counted anew.
+          if (from === undefined) id = randomUUID();
+        }
         const now = Date.now();
         const { refused } = await context.ingest.add(request.tenant, [
           {
-            pprof: isForm ? await profileField(body, contentType) : body,
+            pprof,
             labels: [
               ['service_name', service],
               ...labels,
               ...(spyName === undefined ? [] : [['pyroscope_spy', spyName] as [string, string]]),
             ],
-            id: null,
+            id,
             from: from === undefined ? null : parseTime(from, now),
             until: until === undefined ? null : parseTime(until, now),
           },
