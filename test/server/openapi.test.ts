@@ -37,7 +37,7 @@ describe('/openapi.json', () => {
     const text = readFileSync(new URL('../../docs/api.md', import.meta.url), 'utf8');
     const named = [
       ...text.matchAll(
-        /`(?:GET |POST |PUT |DELETE )?(\/(?:api\/v1|ingest|pyroscope|push|metrics|healthz|readyz|openapi)[^`?' ]*)/g,
+        /`(?:GET |POST |PUT |DELETE )?(\/(?:api\/v1|ingest|pyroscope|push|opentelemetry|v1development|metrics|healthz|readyz|openapi)[^`?' ]*)/g,
       ),
     ]
       .map(match => match[1]!.replace(/:(\w+)/g, '{$1}'))
