@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Request bodies: bounded as sent and as decompressed, and counted while they are in memory.
 import type { IncomingHttpHeaders } from 'node:http';
+import type { ServerHttp2Stream } from 'node:http2';
 import type { Readable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { StackwellError } from '../../errors.js';
@@ -16,10 +18,20 @@ export interface BodyLimits {
   profileBytes: number;
 }
 
+type Body = Readable & { aborted?: boolean; stream?: ServerHttp2Stream };
+
+/** Of a body that has been read to its end. */
+async function isWhole(body: Body): Promise<boolean> {
+  if (body.stream === undefined) return body.aborted !== true;
+  // A stream of HTTP/2 that its sender resets ends like any other, and is closed only then, by the same event of the socket.
+  await setImmediate();
+  return body.aborted !== true && !body.stream.closed;
+}
+
 /** @throws SW_BODY_TOO_LARGE before anything is read when its length was announced, SW_SERVER_BUSY, SW_REQUEST_INVALID */
 export async function readBody(
   headers: IncomingHttpHeaders,
-  stream: Readable & { aborted?: boolean },
+  stream: Body,
   limits: BodyLimits,
   reservation: Reservation,
 ): Promise<Uint8Array> {
@@ -35,8 +47,7 @@ export async function readBody(
       reservation.grow(chunk.length);
       chunks.push(chunk);
     }
-    // A stream of HTTP/2 that its sender resets ends like any other.
-    if (stream.aborted) throw new Error('aborted');
+    if (!(await isWhole(stream))) throw new Error('aborted');
   } catch (error) {
     if (error instanceof StackwellError) throw error;
     throw new StackwellError('SW_REQUEST_INVALID', { reason: 'the body did not arrive whole' }, error);
