@@ -132,6 +132,8 @@ export class Listener extends Server {
 
   #acceptHttp2(socket: Socket): void {
     this.#http2 ??= this.#openHttp2();
+    // HTTP/1 answers those who have ended their side. A session whose client has could not go on.
+    socket.allowHalfOpen = false;
     // The server says so within the call.
     this.#http2.once('session', (session: ServerHttp2Session) => {
       this.#sessions.add(session);
