@@ -57,12 +57,15 @@ export async function send(
   }
   const session = connect(baseUrl);
   try {
-    const stream = session.request({ ':method': method, ':path': path, te: 'trailers', ...headers });
+    const stream = session.request(
+      { ':method': method, ':path': path, te: 'trailers', ...headers },
+      { endStream: bytes.length === 0 },
+    );
     let trailers: Record<string, string> = {};
     stream.once('trailers', (given: IncomingHttpHeaders) => {
       trailers = strings(given);
     });
-    stream.end(bytes);
+    if (bytes.length > 0) stream.end(bytes);
     const [given] = (await once(stream, 'response')) as [IncomingHttpHeaders];
     const read2 = await read(stream);
     return { status: Number(given[':status']), headers: strings(given), trailers, body: read2 };
