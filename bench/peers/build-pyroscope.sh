@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# build-pyroscope.sh CHECKOUT: builds Grafana Pyroscope from a checkout of grafana/pyroscope into
-# ${PEERS_HOME:-~/.cache/stackwell-peers}/bin/pyroscope. The checkout itself is not changed. Needs Go; 10 minutes on one core.
+# build-pyroscope.sh CHECKOUT: builds Grafana Pyroscope and its profilecli from a checkout of grafana/pyroscope into
+# ${PEERS_HOME:-~/.cache/stackwell-peers}/bin. The checkout itself is not changed. Needs Go; 10 minutes on one core.
 set -euo pipefail
 
 if [ $# -ne 1 ] || [ ! -d "$1/cmd/pyroscope" ]; then
@@ -22,5 +22,7 @@ cd "$copy"
 export CGO_ENABLED=0 GOFLAGS="-mod=mod -buildvcs=false"
 # Not every commit of dskit that a checkout pins can be had from every module proxy; DSKIT names another one.
 [ -z "${DSKIT:-}" ] || go mod edit -require "github.com/grafana/dskit@$DSKIT"
-nice go build -p "${JOBS:-1}" -tags netgo -o "$home/bin/pyroscope" ./cmd/pyroscope
-ls -l "$home/bin/pyroscope"
+for program in pyroscope profilecli; do
+  nice go build -p "${JOBS:-1}" -tags netgo -o "$home/bin/$program" "./cmd/$program"
+  ls -l "$home/bin/$program"
+done

@@ -26,6 +26,8 @@ const FORMATS: Record<string, { path: string; format?: string; binary?: boolean 
   folded: { path: 'flamegraph', format: 'folded' },
   svg: { path: 'flamegraph', format: 'svg' },
   speedscope: { path: 'flamegraph', format: 'speedscope' },
+  flamebearer: { path: 'flamegraph', format: 'flamebearer' },
+  html: { path: 'flamegraph', format: 'html' },
   pprof: { path: 'pprof', binary: true },
   timeline: { path: 'timeline' },
   types: { path: 'types' },

@@ -14,6 +14,8 @@ import { ingestRoutes } from './api/ingest.js';
 import { operationsRoutes } from './api/operations.js';
 import { otlpRoutes } from './api/otlp.js';
 import { pprofRoutes } from './api/pprof.js';
+import { pyroscopeRoutes } from './api/pyroscope.js';
+import { pyroscopeStatusRoutes } from './api/pyroscope-status.js';
 import { timelineRoutes } from './api/timeline.js';
 import { topRoutes } from './api/top.js';
 import type { Context } from './context.js';
@@ -67,6 +69,7 @@ export async function buildApp(context: Context, { remote }: { remote: boolean }
         { name: 'discovery', description: 'what there is' },
         { name: 'questions', description: 'merged profiles' },
         { name: 'comparing', description: 'deploys, and what changed with them' },
+        { name: 'pyroscope', description: "the API of Pyroscope's clients" },
         { name: 'debuginfo', description: 'names for what is stored already' },
         { name: 'operations', description: 'running the server' },
       ],
@@ -88,6 +91,8 @@ export async function buildApp(context: Context, { remote }: { remote: boolean }
     debuginfoRoutes,
     deletionRoutes,
     operationsRoutes,
+    pyroscopeRoutes,
+    pyroscopeStatusRoutes,
   ];
   for (const noun of nouns)
     await app.register((scope, _, done) => {

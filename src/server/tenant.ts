@@ -13,7 +13,8 @@ declare module 'fastify' {
 const HEADER = 'x-scope-orgid';
 const TENANT = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,127}$/;
 /** What belongs to no tenant: the service itself, its page and description. */
-const COMMON = /^\/(?:healthz|readyz|metrics|openapi\.json|assets\/.*)?(?:\?|$)/;
+const COMMON =
+  /^\/(?:healthz|readyz|ready|api\/v1\/status\/buildinfo|metrics|openapi\.json|assets\/.*)?(?:\?|$)/;
 
 /** Sets `request.tenant`. Whoever sets the header (a proxy) is trusted. @throws SW_TENANT_UNKNOWN */
 export function tenants(app: FastifyInstance, used: boolean): void {

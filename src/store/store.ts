@@ -163,6 +163,8 @@ export interface Series {
   /** Start of each bucket, Unix milliseconds, and the sum in it. Buckets without profiles are left out. */
   times: number[];
   totals: bigint[];
+  /** Profiles, or rollups of the level that was asked for, in each bucket. */
+  counts: number[];
   profiles: number;
 }
 
@@ -262,8 +264,11 @@ export interface Store {
   selectProfiles(selection: Selection, onDamaged?: () => void): AsyncIterable<ProfileRecord[]>;
   /** Segments that are not there are not in the answer. */
   readSegments(ids: string[]): Promise<Map<string, Uint8Array>>;
-  /** Totals per bucket of `stepMs`, aligned to multiples of it, by the values of `groupBy` (profile labels). */
-  timeline(selection: Selection, stepMs: number, groupBy: string[]): Promise<Series[]>;
+  /**
+   * Totals per bucket of `stepMs`, by the values of `groupBy` (profile labels). Buckets start at multiples of `stepMs`
+   * after `origin` (Unix milliseconds; 0 when absent), and before it.
+   */
+  timeline(selection: Selection, stepMs: number, groupBy: string[], origin?: number): Promise<Series[]>;
   types(selection: Selection): Promise<string[]>;
   labelNames(selection: Selection): Promise<LabelNames>;
   /** Of a profile label, and of the facet of this name. */

@@ -37,7 +37,7 @@ describe('/openapi.json', () => {
     const text = readFileSync(new URL('../../docs/api.md', import.meta.url), 'utf8');
     const named = [
       ...text.matchAll(
-        /`(?:GET |POST |PUT |DELETE )?(\/(?:api\/v1|ingest|pyroscope|push|opentelemetry|v1development|metrics|healthz|readyz|openapi)[^`?' ]*)/g,
+        /`(?:GET |POST |PUT |DELETE )?(\/(?:api\/v1|ingest|pyroscope|push|querier\.v1|version\.v1|opentelemetry|v1development|metrics|healthz|ready|openapi)[^`?' ]*)/g,
       ),
     ]
       .map(match => match[1]!.replace(/:(\w+)/g, '{$1}'))
@@ -97,6 +97,14 @@ describe('/openapi.json', () => {
     await check('/api/v1/diff', '/api/v1/diff', { left_query: '{service_name="none"}' });
     expect((await check('/api/v1/diff', '/api/v1/diff', { right_query: '{' })).code).toBe('SW_QUERY_INVALID');
     await check('/api/v1/labels/{name}/values', '/api/v1/labels/pid/values');
+    const query = 'process_cpu:cpu:nanoseconds:cpu:nanoseconds{}';
+    await check('/pyroscope/render', '/pyroscope/render', { query, groupBy: 'host' });
+    await check('/pyroscope/render-diff', '/pyroscope/render-diff', { leftQuery: query, rightQuery: query });
+    expect((await check('/pyroscope/render', '/pyroscope/render', { query: '{' })).code).toBe(
+      'SW_QUERY_INVALID',
+    );
+    await check('/pyroscope/label-values', '/pyroscope/label-values', { label: '__name__' });
+    await check('/api/v1/status/buildinfo', '/api/v1/status/buildinfo');
     await check('/healthz', '/healthz');
     await check('/readyz', '/readyz');
   });

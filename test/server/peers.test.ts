@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import Pyroscope from '@pyroscope/nodejs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decode } from '#native/profile';
+import { eventually } from '../helpers/stackwell.js';
 import { pprof, type Running, server } from './fixtures.js';
 
 const run = promisify(execFile);
@@ -31,62 +32,115 @@ const goPprof = async (...args: string[]) =>
     })
   ).stdout;
 
-function burn(ms: number): number {
-  const end = performance.now() + ms;
-  let x = 0;
-  while (performance.now() < end) x += Math.sqrt(x + 1);
-  return x;
+/** Uses this much CPU time; resolves to how much it was, and how long it took. */
+function burn(ms: number): { cpu: number; wall: number } {
+  const [start, before] = [performance.now(), process.cpuUsage()];
+  for (let x = 0; ; ) {
+    for (let i = 0; i < 1e6; i++) x += Math.sqrt(x + i);
+    const { user, system } = process.cpuUsage(before);
+    if (user + system > ms * 1000) return { cpu: (user + system) / 1000, wall: performance.now() - start };
+  }
 }
 
 describe('@pyroscope/nodejs', () => {
-  it('pushes, and the server has the numbers that it sent', { timeout: 60_000 }, async () => {
-    // What goes over the wire is recorded, and summed by the decoder on its own.
-    const sent: { url: string; body: Uint8Array }[] = [];
+  type Sent = { url: string; body: Uint8Array }[];
+
+  /** What goes over the wire meanwhile. */
+  async function recorded(work: (sent: Sent) => Promise<void>): Promise<Sent> {
+    const sent: Sent = [];
     const original = globalThis.fetch;
     globalThis.fetch = (async (url: string, init: RequestInit) => {
+      const answer = await original(url, init);
       if (String(url).includes('/ingest')) sent.push({ url: String(url), body: init.body as Uint8Array });
-      return original(url, init);
+      return answer;
     }) as typeof fetch;
     try {
-      Pyroscope.init({
-        serverAddress: running.url,
-        appName: 'nodeapp',
-        tags: { region: 'eu' },
-        flushIntervalMs: 60_000,
-        wall: { collectCpuTime: true, samplingDurationMs: 60_000 },
-      });
-      Pyroscope.startWallProfiling();
-      burn(700);
-      await Pyroscope.stopWallProfiling();
+      await work(sent);
     } finally {
       globalThis.fetch = original;
     }
     expect(sent.length).toBeGreaterThan(0);
-    const sums = new Map<string, bigint>();
+    return sent;
+  }
+
+  /** By sample type, from the decoder on its own. */
+  async function sums(sent: Sent): Promise<Map<string, bigint>> {
+    const found = new Map<string, bigint>();
     for (const { body } of sent) {
       const { sampleTypes, samples, strings } = await decode(body);
       sampleTypes.forEach(({ type, unit }, column) => {
         const key = `${strings[type]}:${strings[unit]}`;
         for (let at = column; at < samples.values.length; at += sampleTypes.length)
-          sums.set(key, (sums.get(key) ?? 0n) + samples.values[at]!);
+          found.set(key, (found.get(key) ?? 0n) + samples.values[at]!);
       });
     }
-    expect([...sums.values()].some(sum => sum > 0n)).toBe(true);
-    const query =
-      '{service_name="nodeapp", region="eu", process_runtime_name="nodejs", pyroscope_spy="nodespy"}';
+    expect([...found.values()].some(sum => sum > 0n)).toBe(true);
+    return found;
+  }
+
+  /** The same, from the server. */
+  async function stored(query: string, called: string): Promise<Map<string, bigint>> {
     const { types } = await running.json('/api/v1/types', { query });
-    const stored = new Map<string, bigint>();
+    const found = new Map<string, bigint>();
     for (const { id, name, sampleType, sampleUnit } of types) {
-      expect(name).toBe('wall');
-      stored.set(
-        `${sampleType}:${sampleUnit}`,
-        BigInt((await running.json('/api/v1/top', { query, type: id })).sum),
-      );
+      expect(name).toBe(called);
+      const { sum } = await running.json('/api/v1/top', { query, type: id });
+      found.set(`${sampleType}:${sampleUnit}`, BigInt(sum));
     }
-    expect(stored).toEqual(sums);
-    const wall = types.find(({ sampleType }: { sampleType: string }) => sampleType === 'wall');
-    const top = await running.json('/api/v1/top', { query, type: wall.id });
-    expect(top.functions.name.some((name: string) => name.includes('burn'))).toBe(true);
+    return found;
+  }
+
+  const settings = (appName: string) => ({
+    ...{ serverAddress: running.url, appName, tags: { region: 'eu' }, flushIntervalMs: 60_000 },
+    ...{
+      wall: { collectCpuTime: true, samplingDurationMs: 60_000 },
+      heap: { samplingIntervalBytes: 1024, stackDepth: 64 },
+    },
+  });
+  const selector = (appName: string) =>
+    `{service_name="${appName}", region="eu", process_runtime_name="nodejs", pyroscope_spy="nodespy"}`;
+
+  it('pushes wall and CPU time, and the server has the numbers that it sent', {
+    timeout: 60_000,
+  }, async () => {
+    let used = { cpu: 0, wall: 0 };
+    const sent = await recorded(async () => {
+      Pyroscope.init(settings('nodeapp'));
+      Pyroscope.startWallProfiling();
+      used = burn(1000);
+      await Pyroscope.stopWallProfiling();
+    });
+    const query = selector('nodeapp');
+    expect(await stored(query, 'wall')).toEqual(await sums(sent));
+    const { types } = await running.json('/api/v1/types', { query });
+    const burnt = async (sampleType: string) => {
+      const type = types.find((one: { sampleType: string }) => one.sampleType === sampleType).id;
+      const { functions, total } = await running.json('/api/v1/top', { query, type });
+      return total[functions.name.findIndex((name: string) => name.includes('burn'))];
+    };
+    // The process has other threads, and a sampler of 100 Hz on a busy machine comes late.
+    for (const type of ['cpu', 'wall'] as const) {
+      const share = (await burnt(type)) / (used[type] * 1e6);
+      expect(share, type).toBeGreaterThan(0.7);
+      expect(share, type).toBeLessThan(1.2);
+    }
+  });
+
+  it('pushes the heap, and the server has the numbers that it sent', { timeout: 60_000 }, async () => {
+    const kept: object[] = [];
+    const sent = await recorded(async sent => {
+      Pyroscope.init({ ...settings('nodeheap'), flushIntervalMs: 1000 });
+      Pyroscope.startHeapProfiling();
+      for (let i = 0; i < 20_000; i++) kept.push({ i, text: `${i}` });
+      await eventually('a flush', 20, () => sent.length > 0 || null);
+      await Pyroscope.stopHeapProfiling();
+    });
+    const found = await stored(selector('nodeheap'), 'memory');
+    expect(found).toEqual(await sums(sent));
+    // Objects of at least three words, of which one in a thousand bytes is looked at.
+
+    expect(Number(found.get('inuse_space:bytes'))).toBeGreaterThan(20_000 * 24);
+    expect(kept).toHaveLength(20_000);
   });
 });
 

@@ -301,16 +301,34 @@ export function storeContract(name: string, factory: StoreFactory): void {
           labels: {},
           times: [NOON, NOON + 10_000, NOON + 30_000],
           totals: [3n * big, -3n, 7n],
+          counts: [3, 1, 1],
           profiles: 5,
         },
       ]);
       const byService = await store.timeline(range, 10_000, ['service_name']);
       byService.sort((x, y) => (x.labels.service_name! < y.labels.service_name! ? -1 : 1));
       expect(byService).toEqual([
-        { labels: { service_name: 'a' }, times: [NOON, NOON + 10_000], totals: [3n * big, -3n], profiles: 4 },
-        { labels: { service_name: 'b' }, times: [NOON + 30_000], totals: [7n], profiles: 1 },
+        {
+          labels: { service_name: 'a' },
+          times: [NOON, NOON + 10_000],
+          totals: [3n * big, -3n],
+          counts: [3, 1],
+          profiles: 4,
+        },
+        { labels: { service_name: 'b' }, times: [NOON + 30_000], totals: [7n], counts: [1], profiles: 1 },
       ]);
       expect(await store.timeline({ ...range, until: NOON }, 10_000, [])).toEqual([]);
+      // Buckets that start elsewhere, before the origin as after it.
+      for (const origin of [NOON + 3001, NOON + 53_001, NOON - 6_999])
+        expect(await store.timeline(range, 10_000, [], origin)).toEqual([
+          {
+            labels: {},
+            times: [NOON - 6_999, NOON + 3001, NOON + 33_001],
+            totals: [big, 2n * big - 3n, 7n],
+            counts: [1, 3, 1],
+            profiles: 5,
+          },
+        ]);
     });
 
     it('finds types, label names and values of the range only', async () => {
@@ -526,7 +544,7 @@ export function storeContract(name: string, factory: StoreFactory): void {
         expect(await rollUp(store, [more])).toBe(true);
         expect(await collect(store, { level: 60 })).toEqual([more]);
         expect(await store.timeline({ ...ALL, level: 60 }, minute, [])).toEqual([
-          { labels: {}, times: [NOON], totals: [2n], profiles: 1 },
+          { labels: {}, times: [NOON], totals: [2n], counts: [1], profiles: 1 },
         ]);
       });
 

@@ -32,3 +32,12 @@ export function download(question: Question, ending: string, disposition: 'attac
   const name = `stackwell-${title(question)}-${time}`.replace(/[^a-zA-Z0-9._-]+/g, '-').slice(0, 150);
   return `${disposition}; filename="${name}.${ending}"`;
 }
+
+/** Formats that have no place for warnings carry them beside the body. */
+export function warnInHeaders(
+  reply: { header(name: string, value: string): unknown },
+  warnings: string[],
+): void {
+  if (warnings.length > 0)
+    reply.header('x-stackwell-warnings', JSON.stringify(warnings).replace(/[^\x20-\x7e]/g, '?'));
+}

@@ -3,14 +3,18 @@
 import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import { flamebearerDocument, toFlamebearer } from '../../profile/formats/flamebearer.js';
 import { foldedChunks } from '../../profile/formats/folded.js';
+import { htmlChunks } from '../../profile/formats/html.js';
 import { lazySpeedscope } from '../../profile/formats/speedscope.js';
 import { svgChunks } from '../../profile/formats/svg.js';
+import { parseType } from '../../profile/types.js';
+import { formatValue } from '../../profile/units.js';
 import type { Context } from '../context.js';
 import { jsonChunks, paced, sendText } from '../json.js';
 import type { Merged } from '../query/merge.js';
 import { parseQuestion } from '../query/question.js';
-import { download, type MergedAnswer, mergedAnswer, title } from './answer.js';
+import { download, mergedAnswer, title, warnInHeaders } from './answer.js';
 import { RangeParameters } from './parameters.js';
 import { ERROR_ANSWERS, FlameGraphAnswer } from './schemas.js';
 
@@ -21,7 +25,11 @@ const FORMATS = {
   folded: { type: 'text/plain; charset=utf-8', ending: 'folded' },
   svg: { type: 'image/svg+xml; charset=utf-8', ending: 'svg' },
   speedscope: { type: 'application/json; charset=utf-8', ending: 'speedscope.json' },
+  flamebearer: { type: 'application/json; charset=utf-8', ending: 'flamebearer.json' },
+  html: { type: 'text/html; charset=utf-8', ending: 'html' },
 } as const;
+/** Files that tools read on; the others are pictures. */
+const WHOLE = new Set(['folded', 'speedscope']);
 
 export function flamegraphRoutes(fastify: FastifyInstance, context: Context): void {
   const { discovery, query, metrics, config } = context;
@@ -33,7 +41,7 @@ export function flamegraphRoutes(fastify: FastifyInstance, context: Context): vo
         summary: 'Flame graph: columns ready to draw, or a file format',
         tags: ['questions'],
         querystring: RangeParameters.extend({
-          format: z.enum(['json', 'folded', 'svg', 'speedscope']).default('json'),
+          format: z.enum(['json', 'folded', 'svg', 'speedscope', 'flamebearer', 'html']).default('json'),
           max_nodes: z.coerce
             .number()
             .int()
@@ -51,8 +59,7 @@ export function flamegraphRoutes(fastify: FastifyInstance, context: Context): vo
       const done = metrics.querySeconds.startTimer({ kind: 'flamegraph' });
       const { format, max_nodes } = request.query;
       const question = await parseQuestion(discovery, request.query, request.tenant);
-      const nodes =
-        max_nodes ?? (format === 'json' || format === 'svg' ? Math.min(DEFAULT_NODES, maxNodes) : maxNodes);
+      const nodes = max_nodes ?? (WHOLE.has(format) ? maxNodes : Math.min(DEFAULT_NODES, maxNodes));
       const { graph, about } = await query.answer(
         `flamegraph ${nodes}`,
         question,
@@ -66,7 +73,7 @@ export function flamegraphRoutes(fastify: FastifyInstance, context: Context): vo
       const { type, ending } = FORMATS[format];
       void reply.type(type);
       if (ending !== null) {
-        warnInHeaders(reply, about);
+        warnInHeaders(reply, about.warnings);
         void reply.header('content-disposition', download(question, ending, 'inline'));
       }
       const { unit } = question;
@@ -82,13 +89,17 @@ export function flamegraphRoutes(fastify: FastifyInstance, context: Context): vo
           return sendText(reply, paced(svgChunks(graph, { title: name, unit })));
         case 'speedscope':
           return sendText(reply, paced(jsonChunks(lazySpeedscope(graph, { name, unit }))));
+        case 'flamebearer': {
+          const document = flamebearerDocument(toFlamebearer(graph), parseType(question.type)!);
+          return sendText(reply, paced(jsonChunks(document)));
+        }
+        case 'html': {
+          const { standaloneParts } = await import('../standalone.js');
+          const page = { title: name, note: formatValue(Number(graph.sum), unit), ...standaloneParts() };
+          void reply.header('content-security-policy', page.policy);
+          return sendText(reply, paced(htmlChunks(jsonChunks({ unit, ...graph }), page)));
+        }
       }
     },
   );
-}
-
-/** Formats that have no place for warnings carry them beside the body. */
-function warnInHeaders(reply: { header(name: string, value: string): unknown }, about: MergedAnswer): void {
-  if (about.warnings.length > 0)
-    reply.header('x-stackwell-warnings', JSON.stringify(about.warnings).replace(/[^\x20-\x7e]/g, '?'));
 }

@@ -3,12 +3,11 @@
 import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { clockComment, coverageComments, lateComments } from '../../profile/comments.js';
-import { parseType } from '../../profile/types.js';
 import type { Context } from '../context.js';
 import { sendText } from '../json.js';
+import { pprofOf } from '../query/pprof.js';
 import { parseQuestion } from '../query/question.js';
-import { download } from './answer.js';
+import { download, warnInHeaders } from './answer.js';
 import { flag, RangeParameters } from './parameters.js';
 import { ERROR_ANSWERS } from './schemas.js';
 
@@ -34,39 +33,13 @@ export function pprofRoutes(fastify: FastifyInstance, context: Context): void {
     async (request, reply) => {
       const done = metrics.querySeconds.startTimer({ kind: 'pprof' });
       const { sample_labels: sampleLabels } = request.query;
-      const question = { ...(await parseQuestion(discovery, request.query, request.tenant)), sampleLabels };
-      const { sampleType, sampleUnit, periodType, periodUnit } = parseType(question.type)!;
-      const { bytes, warnings } = await query.answer(`pprof ${sampleLabels}`, question, [], async merged => {
-        const { start, end } = merged.covered ?? {
-          start: question.selection.from,
-          end: question.selection.from,
-        };
-        return {
-          bytes: await merged.merger.pprof({
-            sampleType,
-            sampleUnit,
-            periodType,
-            periodUnit,
-            period: merged.period,
-            timeNanos: BigInt(start) * 1_000_000n,
-            durationNanos: BigInt(end - start) * 1_000_000n,
-            comments: [
-              ...merged.stats.clocks.map(clockComment),
-              ...coverageComments(merged.stats),
-              ...lateComments(merged.stats.late),
-              ...merged.warnings.map(warning => `stackwell.warning ${warning}`),
-            ],
-            sampleLabels,
-          }),
-          warnings: merged.warnings,
-        };
-      });
+      const question = await parseQuestion(discovery, request.query, request.tenant);
+      const { bytes, warnings } = await pprofOf(query, question, sampleLabels);
       done();
       void reply
         .type('application/octet-stream')
         .header('content-disposition', download(question, 'pb.gz', 'attachment'));
-      if (warnings.length > 0)
-        void reply.header('x-stackwell-warnings', JSON.stringify(warnings).replace(/[^\x20-\x7e]/g, '?'));
+      warnInHeaders(reply, warnings);
       return sendText(reply, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
     },
   );

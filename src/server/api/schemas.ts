@@ -223,6 +223,37 @@ export const TimelineAnswer = z.object({
   omittedSeries: z.int(),
 });
 
+const renderedTimeline = z.object({
+  startTime: z.int().describe('Unix seconds'),
+  samples: numbers,
+  durationDelta: z.int().describe('seconds'),
+  watermarks: z.null(),
+});
+
+export const FlamebearerAnswer = z.object({
+  version: z.literal(1),
+  flamebearer: z.object({
+    names: z.array(z.string()),
+    levels: z
+      .array(numbers)
+      .describe('of each node: distance, total, self, row of names; in a diff the first three twice'),
+    numTicks: z.number(),
+    maxSelf: z.number(),
+  }),
+  metadata: z.object({
+    format: z.enum(['single', 'double']),
+    spyName: z.string(),
+    sampleRate: z.int(),
+    units: z.string(),
+    name: z.string(),
+  }),
+  timeline: renderedTimeline.nullable(),
+  groups: z.record(z.string(), renderedTimeline).nullable(),
+  heatmap: z.null(),
+  leftTicks: z.number().optional(),
+  rightTicks: z.number().optional(),
+});
+
 export const FlameGraphAnswer = z.object({
   ...merged,
   sum: z.number().describe('exact integer'),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // From pprof bytes to a commit: decode and split natively, append, and only then remember the symbols as known.
-import { createHash, webcrypto } from 'node:crypto';
+import { webcrypto } from 'node:crypto';
 import type { Limits, StoredProfile, SymbolWriter } from '#native/profile';
 import { asStackwellError, StackwellError } from '../../errors.js';
 import { readComments } from '../../profile/comments.js';
@@ -8,6 +8,7 @@ import { formatType } from '../../profile/types.js';
 import type { ProfileRecord, Segment, Store } from '../../store/store.js';
 import { Gate } from '../gate.js';
 import type { Metrics } from '../metrics.js';
+import { profileId } from './identity.js';
 import { profileName, storedLabels } from './labels.js';
 import type { Writers } from './writers.js';
 
@@ -200,12 +201,6 @@ export class Ingest {
       });
     return { start: Math.floor(start), duration: Math.floor(duration) };
   }
-}
-
-/** The same for what is sent again, in no other tenant. */
-function profileId(identity: string, { tenant, type, labels }: Omit<ProfileRecord, 'id'>): string {
-  const of = tenant === '' ? [identity, type, labels] : [identity, type, labels, tenant];
-  return createHash('sha256').update(JSON.stringify(of)).digest('hex').slice(0, 32);
 }
 
 /** A part of a type id. */

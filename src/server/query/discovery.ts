@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What there is in a range. Wide ranges are looked up in rollups: they have the labels of what they are made of.
+import type { Labels } from '../../profile/types.js';
 import type { LabelNames, LabelValues, Selection, Store } from '../../store/store.js';
 import { type Ages, choosePieces } from './pieces.js';
 
@@ -29,6 +30,17 @@ export class Discovery {
     // What one part left out may be what another one has: at least so many are missing.
     const omitted = Math.max(0, ...found.map(one => one.omitted)) + Math.max(0, values.length - limit);
     return { values: values.slice(0, limit), omitted, complete: found.every(one => one.complete) };
+  }
+
+  /** Distinct values that profiles of one type have for these labels. */
+  async series(selection: Selection, names: string[]): Promise<Labels[]> {
+    const found = await this.#each(selection, piece =>
+      this.store.timeline(piece, piece.until - piece.from, names),
+    );
+    const distinct = new Map(
+      found.flat().map(({ labels }) => [JSON.stringify(Object.values(labels)), labels]),
+    );
+    return [...distinct.keys()].sort().map(key => distinct.get(key)!);
   }
 
   async #each<T>(selection: Selection, ask: (selection: Selection) => Promise<T>): Promise<T[]> {

@@ -7,6 +7,7 @@ import type { ProfileRecord, Store } from '../../store/store.js';
 import { countProfiles } from '../rollup/roll-up.js';
 import { type Ages, choosePieces, selectPieces } from './pieces.js';
 import type { Piece } from './plan.js';
+import { withIds } from './profile-ids.js';
 import { Quality, type Stats } from './quality.js';
 import type { Question } from './question.js';
 import { Replicates, type SideCells } from './replicates.js';
@@ -117,7 +118,8 @@ async function read(
     damagedProfiles++;
   };
   const before = whole.profiles;
-  for await (const batch of selectPieces(sources.store, question.selection, pieces, onDamaged)) {
+  for await (const found of selectPieces(sources.store, question.selection, pieces, onDamaged)) {
+    const batch = question.profileIds === undefined ? found : withIds(found, question.profileIds);
     const records = batch.slice(0, sources.maxProfiles - seen);
     limited = records.length < batch.length;
     seen += records.length;
@@ -160,6 +162,7 @@ export async function merge(sources: Sources, question: Question, groupBy: strin
     groupBy,
     narrow: question.sampleLabels ?? false,
     ages: sources.ages,
+    ...(question.profileIds === undefined ? {} : { maxLevel: 0 }),
   });
   const whole = new Target(question);
   const groups = new Map<string, { labels: Labels; target: Target }>();

@@ -5,7 +5,7 @@ import { asStackwellError, StackwellError } from '../../errors.js';
 import { type ParsedMatcher, parseSelector } from '../../profile/selector.js';
 import { parseRange } from '../../profile/time.js';
 import { type Matcher, ON_CPU, parseType, SAMPLE_LABELS } from '../../profile/types.js';
-import type { Selection } from '../../store/store.js';
+import type { LabelNames, Selection } from '../../store/store.js';
 import type { Discovery } from './discovery.js';
 
 /** As in the query string. */
@@ -24,6 +24,8 @@ export interface Question {
   unit: string;
   /** Keep rows apart by sample labels: twice the work, and only a pprof that shows them needs it. */
   sampleLabels?: boolean;
+  /** UUIDs: only these profiles, as they came. */
+  profileIds?: string[];
   warnings: string[];
 }
 
@@ -61,15 +63,30 @@ function checkExpressions(matchers: ParsedMatcher[]): void {
   }
 }
 
-/** Of all types. @throws SW_QUERY_INVALID, SW_TIME_INVALID */
-export async function parseSelection(
+/** Whether it is by the data model: others have to be looked up. */
+export function isProfileLabel(name: string): boolean {
+  return ALWAYS_PROFILE.has(name);
+}
+
+/** @param names those that there are */
+export function isSampleLabel(name: string, names: LabelNames): boolean {
+  return ALWAYS_SAMPLE.has(name) || (names.sample.includes(name) && !names.profile.includes(name));
+}
+
+/** Matchers of a selector, with expressions that compile. @throws SW_QUERY_INVALID */
+export function parseMatchers(query: string): Matcher[] {
+  const parsed = parseSelector(query);
+  checkExpressions(parsed);
+  return parsed.map(({ name, op, value }) => ({ name, op, value }));
+}
+
+/** Which of the matchers are on samples, of all types. */
+export async function resolveSelection(
   discovery: Discovery,
-  raw: RawQuestion,
+  parsed: Matcher[],
+  range: { from: number; until: number },
   tenant: string,
 ): Promise<{ selection: Selection; warnings: string[] }> {
-  const parsed = parseSelector(raw.query ?? '');
-  checkExpressions(parsed);
-  const range = parseRange(raw, currentSecond());
   const warnings: string[] = [];
   const matchers: Matcher[] = [];
   const sampleMatchers: Matcher[] = [];
@@ -77,24 +94,26 @@ export async function parseSelection(
   const names = parsed.some(isUnsure)
     ? await discovery.labelNames({ tenant, matchers: [], ...range })
     : { profile: [], sample: [] };
-  for (const { name, op, value } of parsed) {
-    const inSamples = names.sample.includes(name);
-    const inProfiles = names.profile.includes(name);
-    if (inSamples && inProfiles)
+  for (const matcher of parsed) {
+    const { name } = matcher;
+    if (names.sample.includes(name) && names.profile.includes(name))
       warnings.push(`${name} is a label of profiles and of samples here; the matcher is on profiles`);
-    const ofSamples = ALWAYS_SAMPLE.has(name) || (inSamples && !inProfiles);
-    (ofSamples ? sampleMatchers : matchers).push({ name, op, value });
+    (isSampleLabel(name, names) ? sampleMatchers : matchers).push(matcher);
   }
-  return {
-    selection: {
-      tenant,
-      matchers,
-      sampleMatchers,
-      ...range,
-      ...(raw.type === undefined || raw.type === '' ? {} : { type: raw.type }),
-    },
-    warnings,
-  };
+  return { selection: { tenant, matchers, sampleMatchers, ...range }, warnings };
+}
+
+/** Of all types. @throws SW_QUERY_INVALID, SW_TIME_INVALID */
+export async function parseSelection(
+  discovery: Discovery,
+  raw: RawQuestion,
+  tenant: string,
+): Promise<{ selection: Selection; warnings: string[] }> {
+  const parsed = parseMatchers(raw.query ?? '');
+  const range = parseRange(raw, currentSecond());
+  const { selection, warnings } = await resolveSelection(discovery, parsed, range, tenant);
+  const { type } = raw;
+  return { selection: type === undefined || type === '' ? selection : { ...selection, type }, warnings };
 }
 
 /** Of one type. @throws SW_QUERY_INVALID, SW_TIME_INVALID, SW_REQUEST_INVALID */

@@ -14,6 +14,10 @@ export interface MountedService {
   load(): Promise<Register>;
 }
 
+function querier(summary: string): MountedService['methods'][string] {
+  return { summary, description: 'Connect, gRPC, gRPC-Web; see docs/api.md.', tags: ['pyroscope'] };
+}
+
 export const SERVICES: MountedService[] = [
   {
     name: 'push.v1.PusherService',
@@ -39,5 +43,28 @@ export const SERVICES: MountedService[] = [
       },
     },
     load: async () => (await import('../ingest/otlp-service.js')).registerProfilesService,
+  },
+  {
+    name: 'querier.v1.QuerierService',
+    methods: {
+      ProfileTypes: querier('Types of profiles in a range'),
+      LabelNames: querier('Names of labels in a range'),
+      LabelValues: querier('Values of a label in a range'),
+      Series: querier('Sets of labels in a range'),
+      SelectMergeStacktraces: querier('A merged profile: flame graph, tree, dot or pprof'),
+      SelectMergeSpanProfile: querier('A flame graph of spans'),
+      SelectMergeProfile: querier('A merged profile as pprof'),
+      SelectSeries: querier('Sums or averages over time'),
+      SelectHeatmap: querier('How large the profiles of each step are'),
+      Diff: querier('Two selections in one call tree'),
+      GetProfileStats: querier('Since when there are profiles, and until when'),
+      AnalyzeQuery: querier('What a query will cost: nothing is known'),
+    },
+    load: async () => (await import('../querier/service.js')).registerQuerier,
+  },
+  {
+    name: 'version.v1.Version',
+    methods: { Version: querier('Version of the services that are asked') },
+    load: async () => (await import('../querier/service.js')).registerVersion,
   },
 ];

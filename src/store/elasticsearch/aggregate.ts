@@ -20,14 +20,18 @@ export class Aggregator {
     private readonly filters: Filters,
   ) {}
 
-  async timeline(selection: Selection, stepMs: number, groupBy: string[]): Promise<Series[]> {
+  async timeline(selection: Selection, stepMs: number, groupBy: string[], origin = 0): Promise<Series[]> {
     if (selection.from >= selection.until) return [];
     const sources: Record<string, estypes.AggregationsCompositeAggregationSource>[] = groupBy.map(
       (name, row) => ({
         [`group${row}`]: { terms: { field: `labels.${name}`, missing_bucket: true } },
       }),
     );
-    sources.push({ time: { date_histogram: { field: 'start', fixed_interval: `${stepMs}ms` } } });
+    sources.push({
+      time: {
+        date_histogram: { field: 'start', fixed_interval: `${stepMs}ms`, offset: `${origin % stepMs}ms` },
+      },
+    });
     const groups = new Map<string, Series>();
     let after: Record<string, estypes.FieldValue> | undefined;
     for (;;) {
@@ -44,11 +48,12 @@ export class Aggregator {
           groupBy.map((name, row) => [name, String(bucket.key[`group${row}`] ?? '')]),
         );
         const key = JSON.stringify(Object.values(labels));
-        const series = groups.get(key) ?? { labels, times: [], totals: [], profiles: 0 };
+        const series = groups.get(key) ?? { labels, times: [], totals: [], counts: [], profiles: 0 };
         groups.set(key, series);
         // Buckets of a group come in order of time.
         series.times.push(Number(bucket.key.time));
         series.totals.push((BigInt(bucket.high.value) << 32n) + BigInt(bucket.low.value));
+        series.counts.push(bucket.doc_count);
         series.profiles += bucket.doc_count;
       }
       if (buckets.length === 0 || after_key === undefined) break;

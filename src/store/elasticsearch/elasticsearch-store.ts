@@ -52,9 +52,9 @@ export async function openElasticsearchStore(options: ElasticsearchOptions): Pro
 
     readSegments: ids => readSegments(cluster, indices, ids, segmentDay),
 
-    async timeline(selection, stepMs, groupBy) {
+    async timeline(selection, stepMs, groupBy, origin) {
       await fresh();
-      return aggregator.timeline(selection, stepMs, groupBy);
+      return aggregator.timeline(selection, stepMs, groupBy, origin);
     },
 
     async types(selection) {

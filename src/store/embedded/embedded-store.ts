@@ -61,8 +61,8 @@ export async function openEmbeddedStore(folder: string): Promise<Store> {
     },
 
     readSegments: ids => reader.call<Map<string, Uint8Array>>('segments', ids),
-    timeline: (selection, stepMs, groupBy) =>
-      reader.call<Series[]>('timeline', { selection, stepMs, groupBy }),
+    timeline: (selection, stepMs, groupBy, origin = 0) =>
+      reader.call<Series[]>('timeline', { selection, stepMs, groupBy, origin }),
     types: selection => reader.call<string[]>('types', selection),
     labelNames: selection => reader.call<LabelNames>('labelNames', selection),
     labelValues: (name, selection, limit) =>

@@ -81,24 +81,28 @@ class Reader {
     selection,
     stepMs,
     groupBy,
+    origin,
   }: {
     selection: Selection;
     stepMs: number;
     groupBy: string[];
+    origin: number;
   }): Promise<Series[]> {
     // SUM over 64-bit integers fails when it overflows; two halves do not, and >> keeps the sign.
     const sums = this.#db
       .prepare<[bigint, bigint, number, number, number, number], [bigint, bigint, bigint, bigint]>(
-        `SELECT (start / ?) * ? AS bucket, sum(total >> 32), sum(total & 4294967295), count(*) FROM profiles
+        `SELECT (start - ?) / ? AS bucket, sum(total >> 32), sum(total & 4294967295), count(*) FROM profiles
          WHERE series = ? AND level = ? AND start >= ? AND start < ? GROUP BY bucket`,
       )
       .safeIntegers()
       .raw();
     // Numbers are bound as reals, and dividing by one would not cut to whole buckets.
     const step = BigInt(stepMs);
+    // Division cuts towards zero: the origin that counts lies before every profile.
+    const first = origin % stepMs;
     const groups = new Map<
       string,
-      { labels: Series['labels']; buckets: Map<number, bigint>; profiles: number }
+      { labels: Series['labels']; buckets: Map<number, { total: bigint; count: number }>; profiles: number }
     >();
     for (const { id, labels } of await this.#index.match(selection)) {
       const own = Object.fromEntries(groupBy.map(name => [name, labelOf(labels, name)]));
@@ -110,21 +114,31 @@ class Reader {
       }
       const { from, until } = selection;
       for (const [bucket, high, low, count] of sums.iterate(
-        step,
+        BigInt(first),
         step,
         id,
         storedLevel(selection.level, selection.wide),
         Math.ceil(from),
         Math.ceil(until),
       )) {
-        const time = Number(bucket);
-        group.buckets.set(time, (group.buckets.get(time) ?? 0n) + (high << 32n) + low);
+        const time = first + Number(bucket) * stepMs;
+        const sum = group.buckets.get(time) ?? { total: 0n, count: 0 };
+        group.buckets.set(time, sum);
+        sum.total += (high << 32n) + low;
+        sum.count += Number(count);
         group.profiles += Number(count);
       }
     }
     return [...groups.values()].map(({ labels, buckets, profiles }) => {
       const times = [...buckets.keys()].sort((a, b) => a - b);
-      return { labels, times, totals: times.map(time => buckets.get(time)!), profiles };
+      const sums = times.map(time => buckets.get(time)!);
+      return {
+        labels,
+        times,
+        totals: sums.map(({ total }) => total),
+        counts: sums.map(({ count }) => count),
+        profiles,
+      };
     });
   }
 

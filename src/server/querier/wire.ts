@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// Answers whose bytes are made without an object for each number. Where JSON is asked for, they are decoded again.
+import { setImmediate } from 'node:timers/promises';
+import { create, type DescMessage, fromBinary, type MessageShape } from '@bufbuild/protobuf';
+import type { HandlerContext } from '@connectrpc/connect';
+import { StackwellError } from '../../errors.js';
+import type { Flamebearer, FlamebearerDiff } from '../../profile/formats/flamebearer.js';
+import { Varints } from '../../profile/varints.js';
+
+const VARINT = 0;
+const LENGTH_DELIMITED = 2;
+/** Numbers that are written before others get a turn. */
+const PER_TURN = 64 * 1024;
+
+/** Whoever takes JSON gets an object for each number, at once: for more nodes that takes too long. */
+const JSON_NODES = 1 << 16;
+
+function takesJson({ requestHeader }: HandlerContext): boolean {
+  return /\bjson\b/i.test(requestHeader.get('content-type') ?? '');
+}
+
+/** @throws SW_REQUEST_INVALID when an answer with so many nodes cannot be JSON */
+export function checkNodes(nodes: number, call: HandlerContext): void {
+  if (nodes > JSON_NODES && takesJson(call))
+    throw new StackwellError('SW_REQUEST_INVALID', {
+      reason: `max_nodes: at most ${JSON_NODES} in JSON; ask in protobuf`,
+    });
+}
+
+/** A message inside another one, in the field `no`. */
+export function field(no: number, bytes: Uint8Array): Uint8Array {
+  const out = new Varints(bytes.length + 16);
+  out.number((no << 3) | LENGTH_DELIMITED);
+  out.number(bytes.length);
+  out.bytes(bytes);
+  return out.finish();
+}
+
+/**
+ * The message that `bytes` encodes. To a caller that takes protobuf they go as they are: as one field that is not known,
+ * whose data is everything after the first tag.
+ */
+export function encoded<Desc extends DescMessage>(
+  schema: Desc,
+  bytes: Uint8Array,
+  call: HandlerContext,
+): MessageShape<Desc> {
+  if (takesJson(call)) return fromBinary(schema, bytes);
+  const message = create(schema);
+  if (bytes.length === 0) return message;
+  const tag = bytes[0]!;
+  // Fields from 16 on have longer tags; no message here begins with one.
+  if (tag >= 128) return fromBinary(schema, bytes);
+  message.$unknown = [{ no: tag >>> 3, wireType: tag & 7, data: bytes.subarray(1) }];
+  return message;
+}
+
+/** querier.v1.FlameGraph, or FlameGraphDiff. */
+export async function flameGraphBytes(graph: Flamebearer | FlamebearerDiff): Promise<Uint8Array> {
+  const out = new Varints(1 << 16);
+  const number = (no: number, value: bigint) => {
+    if (value === 0n) return;
+    out.number((no << 3) | VARINT);
+    out.bigint(value);
+  };
+  for (const name of graph.names) out.bytes(field(1, Buffer.from(name)));
+  let written = 0;
+  for (const values of graph.levels) {
+    const packed = new Varints(values.length * 4);
+    for (const value of values) {
+      packed.number(value);
+      if (++written % PER_TURN === 0) await setImmediate();
+    }
+    out.bytes(field(2, field(1, packed.finish())));
+  }
+  number(3, graph.total);
+  number(4, BigInt(graph.maxSelf));
+  if ('leftTicks' in graph) {
+    number(5, graph.leftTicks);
+    number(6, graph.rightTicks);
+  }
+  return out.finish();
+}
