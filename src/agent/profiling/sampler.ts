@@ -10,13 +10,14 @@ import type { Log } from '../log.js';
 import type { PushSeries } from '../outbox/push-request.js';
 import { wallClock } from '../procfs/clock.js';
 import { PerfMapRequests } from './attach/perf-map-requests.js';
+import { type PublisherProfiler, Publishers } from './publishers.js';
 import { type RuntimeProfiler, Runtimes } from './runtimes.js';
 import type { Services } from './services.js';
 import type { SymbolSource } from './symbols.js';
 import { type TableProfiler, UnwindTables } from './unwind-tables.js';
 import { type Kind, WindowBuilder } from './window.js';
 
-export type WindowProfiler = Pick<Profiler, 'poll' | 'drain' | 'close'> & TableProfiler & RuntimeProfiler;
+export type WindowProfiler = Pick<Profiler, 'poll' | 'drain' | 'close'> & TableProfiler & RuntimeProfiler & PublisherProfiler;
 
 export interface SamplerOptions {
   profiler: WindowProfiler;
@@ -86,11 +87,13 @@ export class Sampler {
   readonly perfMaps: PerfMapRequests;
   private readonly tables: UnwindTables;
   private readonly runtimes: Runtimes;
+  private readonly publishers: Publishers;
 
   constructor(private readonly options: SamplerOptions) {
     this.perfMaps = new PerfMapRequests(options.attach);
     this.tables = new UnwindTables(options.profiler, options.symbols);
     this.runtimes = new Runtimes(options.profiler, options.symbols, this.perfMaps);
+    this.publishers = new Publishers(options.profiler, options.symbols);
   }
 
   start(): void {
@@ -118,6 +121,7 @@ export class Sampler {
       const records = profiler.poll();
       this.tables.follow();
       this.runtimes.follow();
+      this.publishers.follow();
       // Half as long when there is much to read, slowly longer when there is not.
       this.pollMs =
         records > BUSY_RECORDS
