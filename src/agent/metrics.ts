@@ -105,6 +105,11 @@ export function agentMetrics(sources: MetricSources): Registry {
     return { evicted, none: refused - noRoom, no_room: noRoom };
   });
   gauge('processes', 'processes whose mappings are known', () => profiler.memory.processes);
+  gauge(
+    'trace_publishers',
+    'processes whose threads say which trace they work on',
+    () => profiler.memory.publishers,
+  );
   gauge('identities', 'processes whose service is known', () => services.size);
 
   counters('samples_total', 'samples (cpu) and intervals (offcpu)', 'type', () => totals.byKind);

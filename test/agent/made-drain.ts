@@ -25,6 +25,8 @@ export interface MadeSample {
   tid: number;
   threadName: string;
   stack: number;
+  /** Trace and span id. */
+  trace?: readonly [string, string];
   count: number;
   value: number;
 }
@@ -61,6 +63,9 @@ const NO_LOSS: Record<LossCause, number> = {
   missed_wakeup: 0,
   files_full: 0,
   wanted_full: 0,
+  traces_full: 0,
+  trace_unreadable: 0,
+  trace_invalid: 0,
 };
 
 function interner(): { strings: string[]; add(text: string): number } {
@@ -95,6 +100,8 @@ export function made(drain: MadeDrain): { drained: Drained; symbols: Symbols } {
       tid: numbers(samples, one => one.tid),
       threadName: numbers(samples, one => add(one.threadName)),
       stack: numbers(samples, one => one.stack),
+      trace: numbers(samples, one => add(one.trace?.[0] ?? '')),
+      span: numbers(samples, one => add(one.trace?.[1] ?? '')),
       count: Float64Array.from(samples, one => one.count),
       value: Float64Array.from(samples, one => one.value),
     },
@@ -154,7 +161,7 @@ export function made(drain: MadeDrain): { drained: Drained; symbols: Symbols } {
   return { drained, symbols };
 }
 
-/** A profiler whose stacks need no unwind tables, and no descriptions of runtimes. */
+/** A profiler whose stacks need no unwind tables, and of whose processes nothing has to be found out. */
 export const noTables = {
   wantedTables: () => ({
     ...made({ samples: [], stacks: [], locations: [], processes: [] }).drained,
@@ -167,4 +174,10 @@ export const noTables = {
     start: new Float64Array(0),
   }),
   setRuntime() {},
+  wantedPublishers: () => ({
+    ...made({ samples: [], stacks: [], locations: [], processes: [] }).drained,
+    start: new Float64Array(0),
+    context: new BigUint64Array(0),
+  }),
+  setPublisher() {},
 };

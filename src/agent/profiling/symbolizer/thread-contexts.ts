@@ -11,8 +11,8 @@ import { openMemory } from './memory.js';
 const NS_PER_TICK = 10_000_000n;
 /** Files that are known to publish nothing; with more, it is learnt anew. */
 const MAX_SILENT = 10_000;
-/** The C library of the process, by its path: musl's is its own loader. */
-const MUSL = /\/(ld-musl-|libc\.musl-)[^/]*$/;
+/** musl is its own loader, and goes by one name or the other; glibc is libc.so.6. */
+const MUSL = /\/(ld-musl-[^/]*|libc\.musl-[^/]*|libc\.so)$/;
 
 export class ThreadContexts {
   /** Numbers of files without the variable. */
