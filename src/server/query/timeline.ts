@@ -39,7 +39,10 @@ export async function timeline(
     maxLevel,
     ages: sources.ages,
   });
-  if ((selection.sampleMatchers ?? []).length > 0) return byRows(sources, question, pieces, stepMs, groupBy);
+  if ((selection.sampleMatchers ?? []).length > 0) {
+    const answer = await byRows(sources, question, pieces, stepMs, groupBy);
+    return { ...answer, warnings: [...kept, ...answer.warnings] };
+  }
   const sum = new SeriesSum();
   for (const piece of pieces)
     for (const series of await sources.store.timeline({ ...selection, ...piece }, stepMs, groupBy))
