@@ -193,7 +193,7 @@ export function rollupContract(name: string, factory: StoreFactory): void {
         await server.sendRequests(start + window * 10_000, 50, window % 2 === 0 ? 'h1' : 'h2');
       const trace = createHash('md5').update(`${start + 30_000} 7`).digest('hex');
       const whole = range(0, HOUR);
-      const asked = [
+      const asked: RawQuestion[] = [
         { ...whole, query: `{trace_id="${trace}"}` },
         { ...whole, query: `{service_name="a", span_id=~".*${(start + 30_007).toString(16)}"}` },
         { ...whole, query: `{trace_id!="${trace}", host="h2"}` },
