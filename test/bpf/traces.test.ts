@@ -12,7 +12,7 @@ import { Symbolizer } from '../../src/agent/profiling/symbolizer/symbolizer.js';
 import { UnwindTables } from '../../src/agent/profiling/unwind-tables.js';
 import type { Symbols } from '../../src/symbolizer/symbols.js';
 import { FORMS, publisher } from '../helpers/publishers.js';
-import { onCpu, open, root } from './helpers.js';
+import { offCpu, onCpu, open, root } from './helpers.js';
 
 const folder = path.join(root, 'build/test/publishers');
 const TRACE = '0af7651916cd43dd8448eb211c80319c';
@@ -54,6 +54,8 @@ async function watch(pids: number[], some: Partial<ProfilerOptions> = {}): Promi
 }
 
 interface Row {
+  kind: number;
+  value: number;
   pid: number;
   tid: number;
   trace: string;
@@ -72,6 +74,8 @@ function rowsOf({ samples, processes, strings, stacks }: Drained, symbols: Symbo
         names.add(symbols.strings[symbols.frames.name[f]!]!);
     }
     return {
+      kind: samples.kind[row]!,
+      value: samples.value[row]!,
       pid: processes.pid[samples.process[row]!]!,
       tid: samples.tid[row]!,
       trace: strings[samples.trace[row]!]!,
@@ -120,6 +124,46 @@ test.each(groups)('half of the time in a span, each thread in its own: %s, %s, %
     expect(sum(inside) + sum(outside), name).toBeGreaterThan(0.95 * total);
     expect(sum(inside, ({ trace }) => trace !== ''), name).toBeGreaterThanOrEqual(0.98 * sum(inside));
     expect(sum(outside, ({ trace }) => trace !== ''), name).toBeLessThanOrEqual(0.02 * sum(outside));
+  }
+});
+
+const seconds = (rows: Row[], passes: (row: Row) => boolean): number =>
+  rows.filter(passes).reduce((total, { value }) => total + value / 1e9, 0);
+
+test.each(['sched_exit_tp', 'switch_out'] as const)('waits, with stacks taken by %s', async capture => {
+  const child = start('late-module', 'waits');
+  const { profiler, symbols } = await watch([child.pid], offCpu({ capture }));
+  // Nobody burns CPU: it is noticed by what is off it.
+  await expect.poll(() => profiler.memory.publishers, { timeout: 10_000 }).toBe(1);
+  await profiler.drain();
+  await sleep(4000);
+  const drained = await profiler.drain();
+  const all = rowsOf(drained, await symbols.symbolize(drained)).filter(({ kind }) => kind === 1);
+  const inside = all.filter(row => row.names.has('sleep_traced'));
+  const outside = all.filter(row => row.names.has('sleep_untraced'));
+  const total = seconds([...inside, ...outside], () => true);
+  expect(total).toBeGreaterThan(3);
+  expect(seconds(inside, () => true) / total).toBeCloseTo(0.7, 1);
+  const traced = (rows: Row[]) => seconds(rows, ({ trace, span }) => trace === TRACE && span === SPANS[0]);
+  // When a thread leaves, its memory is there to be read; when it is back by then, it is not.
+  if (capture === 'sched_exit_tp') expect(traced(inside)).toBeGreaterThan(0.98 * seconds(inside, () => true));
+  else expect(traced(inside)).toBeLessThan(0.1 * seconds(inside, () => true));
+  expect(traced(outside)).toBeLessThan(0.02 * total);
+});
+
+test('who is stuck is stuck with a trace, window after window', async () => {
+  const child = start('in-program', 'stuck');
+  const { profiler } = await watch([child.pid], offCpu());
+  const isTraced = ({ trace }: Row) => trace === TRACE;
+  // Only the iterator at the end of a window sees it.
+  await profiler.drain();
+  await expect.poll(() => profiler.memory.publishers, { timeout: 10_000 }).toBe(1);
+  await profiler.drain();
+  for (let window = 0; window < 3; window++) {
+    await sleep(500);
+    const rows = rowsOf(await profiler.drain(), null);
+    expect(seconds(rows, isTraced)).toBeGreaterThan(0.45);
+    expect(seconds(rows, isTraced)).toBeLessThan(2);
   }
 });
 

@@ -2,6 +2,7 @@
 // Publishes what its threads work on, as OTEP 4719 and 4947 say, or as they do not.
 //   publisher half [LIBRARY]     two threads: half of their CPU time with a context, each with a span of its own
 //   publisher waits [LIBRARY]    asleep 70 % of the time with a context, 30 % without
+//   publisher stuck [LIBRARY]    asleep with a context
 //   publisher flood [LIBRARY]    another trace and span each time round
 //   publisher garbage [LIBRARY]  records and pointers that are none, for ever changing
 //   publisher liar [LIBRARY]     as half, but the process context is nonsense
@@ -120,6 +121,12 @@ static void *waits(void *span) {
   return 0;
 }
 
+static void *stuck(void *span) {
+  attach(record_of((uint8_t)(uintptr_t)span));
+  for (;;) sleep_ms(1000000);
+  return 0;
+}
+
 static void *flood(void *span) {
   struct context_record *record = record_of((uint8_t)(uintptr_t)span);
   attach(record);
@@ -199,6 +206,7 @@ int main(int argc, char **argv) {
 #endif
   void *(*work)(void *) = !strcmp(mode, "half") || !strcmp(mode, "liar") ? half
                           : !strcmp(mode, "waits")                       ? waits
+                          : !strcmp(mode, "stuck")                       ? stuck
                           : !strcmp(mode, "flood")                       ? flood
                           : !strcmp(mode, "garbage")                     ? garbage
                                                                          : 0;

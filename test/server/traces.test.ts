@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Samples that say which request they are of, as clients push them (docs/trace-link.md).
+import { execFile } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import Pyroscope from '@pyroscope/nodejs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decode, SymbolWriter } from '#native/profile';
+import { program } from '../programs/build.js';
 import { pprof, type Running, server } from './fixtures.js';
 
 const NOW = Math.floor(Date.now() / 60_000) * 60_000 - 120_000;
@@ -134,6 +137,42 @@ describe('@pyroscope/nodejs', () => {
       expect(one / two).toBeLessThan(4.5);
       expect((one + two) / all).toBeGreaterThan(0.5);
       expect((one + two) / all).toBeLessThan(0.95);
+    } finally {
+      await running.stop();
+    }
+  });
+});
+
+describe("Grafana's client for Go", () => {
+  it('pushes spans and traces, and each can be asked for', { timeout: 180_000 }, async () => {
+    const running = await server();
+    try {
+      // The server is in this process, and has to answer meanwhile.
+      const { stdout } = await promisify(execFile)(program('spans'), [running.url]);
+      const spans = stdout
+        .trim()
+        .split('\n')
+        .map(line => line.split(' ', 2));
+      expect(spans.length).toBe(8);
+      const type = 'process_cpu:cpu:nanoseconds:cpu:nanoseconds';
+      const ask = (query: string) =>
+        running.json('/api/v1/flamegraph', { type, query, from: 'now-5m', until: 'now' });
+      const sums: number[] = [];
+      for (const [trace, span] of spans) {
+        const [ofTrace, ofSpan] = [await ask(`{trace_id="${trace}"}`), await ask(`{span_id="${span}"}`)];
+        expect(ofTrace.sum).toBe(ofSpan.sum);
+        if (ofSpan.sum > 0) expect(ofSpan.functions.name).toContain('main.burn');
+        sums.push(ofSpan.sum);
+      }
+      const all = sums.reduce((sum, one) => sum + one, 0);
+      expect(all).toBeGreaterThan(5e8);
+      // By turns a long one and a short one.
+      expect((await ask('{span_name=~"GET .*"}')).sum).toBe(all);
+      const long = (await ask('{span_name="GET /long"}')).sum;
+      expect(long).toBe(sums.filter((_, row) => row % 2 === 0).reduce((sum, one) => sum + one, 0));
+      expect(long / all).toBeGreaterThan(0.65);
+      expect(long / all).toBeLessThan(0.85);
+      expect((await ask('{service_name="spans"}')).sum).toBeGreaterThan(all);
     } finally {
       await running.stop();
     }
