@@ -59,8 +59,7 @@ static __always_inline struct sw_value *sw_row(void *map, const void *key, const
 /* The row of a thread whose trace is known; null if there is no room for it. */
 static __always_inline struct sw_value *sw_traced_row(const struct sw_traced_key *key,
                                                       const struct sw_hit *hit, __u32 set, __u32 sent) {
-  struct sw_value *value =
-      set ? sw_row(&sw_traced_1, key, hit, sent) : sw_row(&sw_traced_0, key, hit, sent);
+  struct sw_value *value = set ? sw_row(&sw_traced_1, key, hit, sent) : sw_row(&sw_traced_0, key, hit, sent);
   if (!value) sw_count_as(SW_LOST_TRACES_FULL, hit->count);
   return value;
 }

@@ -81,7 +81,8 @@ struct sw_trace {
   __u64 span;
 };
 
-/* Rows with a trace are apart from others: however many traces there are, no other row lacks room for them. */
+/* Rows with a trace are apart from others: however many traces there are, no other row lacks room for them.
+ */
 struct sw_traced_key {
   struct sw_key key;
   struct sw_trace trace;
@@ -141,7 +142,7 @@ enum sw_counter {
   SW_LOST_FILES_FULL,  /* no room to remember a file: stacks through it go by frame pointers */
   SW_LOST_WANTED_FULL, /* user space was not told of a file that needs a table; it will be at the next sample
                         */
-  SW_LOST_TRACES_FULL,      /* counted without its trace: no room for a row of its own */
+  SW_LOST_TRACES_FULL, /* counted without its trace: no room for a row of its own */
   SW_LOST_TRACE_UNREADABLE, /* counted without its trace: it could not be read */
   SW_LOST_TRACE_INVALID,    /* counted without its trace: what was read is none */
   SW_SKIPPED_IDLE,

@@ -92,8 +92,7 @@ std::vector<WantedPublisher> Publishers::takeWanted(Processes& processes, uint64
     publisher.start = context ? startTicks(pid) : 0;
     if (!publisher.start) continue;
     publisher.asked = true;
-    wanted.push_back(
-        {pid, publisher.start, context, filesOf(*processes.at(pid, UINT64_MAX), processes)});
+    wanted.push_back({pid, publisher.start, context, filesOf(*processes.at(pid, UINT64_MAX), processes)});
   }
   return wanted;
 }

@@ -50,11 +50,11 @@ class Publishers {
 
  private:
   struct Publisher {
-    uint64_t generation;   // start of what the process runs: another program is another publisher
-    uint64_t start = 0;    // in ticks, once it publishes
-    uint64_t again = 0;    // not before this time, CLOCK_MONOTONIC ns
-    uint32_t looks = 0;    // so far, without a place
-    bool sampled = true;   // since the last look
+    uint64_t generation;  // start of what the process runs: another program is another publisher
+    uint64_t start = 0;   // in ticks, once it publishes
+    uint64_t again = 0;   // not before this time, CLOCK_MONOTONIC ns
+    uint32_t looks = 0;   // so far, without a place
+    bool sampled = true;  // since the last look
     bool asked = false;
     bool placed = false;
   };

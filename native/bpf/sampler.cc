@@ -18,9 +18,9 @@ namespace stackwell {
 namespace {
 
 constexpr uint32_t kBatch = 4096;
-constexpr const char* kShared[] = {"sw_control", "sw_scope_cgroups", "sw_scope_tgids",
-                                   "sw_excluded", "sw_files",        "sw_wanted_tables",
-                                   "sw_slabs",    "sw_jvms",         "sw_publishers"};
+constexpr const char* kShared[] = {"sw_control",  "sw_scope_cgroups", "sw_scope_tgids",
+                                   "sw_excluded", "sw_files",         "sw_wanted_tables",
+                                   "sw_slabs",    "sw_jvms",          "sw_publishers"};
 
 uint32_t maxStack() {
   std::string limit = readFile("/proc/sys/kernel/perf_event_max_stack");
@@ -37,7 +37,8 @@ Sampler::Sampler(const Options& options, const std::string& file, const Object& 
   object_.resize("sw_counts_1", options.maxSamples);
   // Most hosts have no such rows. Where the kernel lets programs like ours allocate (6.1), they cost nothing.
   bool late = kernelVersion() >= version(6, 1);
-  uint32_t traced = !options.traces ? 1 : std::max(1u, late ? options.maxSamples / 2 : options.maxSamples / 8);
+  uint32_t traced =
+      !options.traces ? 1 : std::max(1u, late ? options.maxSamples / 2 : options.maxSamples / 8);
   for (const char* name : {"sw_traced_0", "sw_traced_1"}) {
     object_.resize(name, traced);
     if (late) object_.allocateLate(name);
@@ -74,10 +75,9 @@ void Sampler::take(uint32_t set,
                    const std::function<void(const sw_key&, const sw_trace&, const sw_value&)>& row) {
   takeMap<sw_key>(set ? "sw_counts_1" : "sw_counts_0",
                   [&](const sw_key& key, const sw_value& value) { row(key, sw_trace{}, value); });
-  takeMap<sw_traced_key>(set ? "sw_traced_1" : "sw_traced_0", [&](const sw_traced_key& key,
-                                                                  const sw_value& value) {
-    row(key.key, key.trace, value);
-  });
+  takeMap<sw_traced_key>(
+      set ? "sw_traced_1" : "sw_traced_0",
+      [&](const sw_traced_key& key, const sw_value& value) { row(key.key, key.trace, value); });
 }
 
 OnCpu::OnCpu(const Options& options, const Object& scope, Stacks& stacks)

@@ -115,15 +115,24 @@ test.each(groups)('half of the time in a span, each thread in its own: %s, %s, %
     expect(new Set(traced.map(({ span }) => span)), name).toEqual(new Set(SPANS));
     // Each thread has a variable of its own.
     const byThread = new Map(traced.map(({ tid, span }) => [tid, span]));
-    expect(traced.every(({ tid, span }) => byThread.get(tid) === span), name).toBe(true);
+    expect(
+      traced.every(({ tid, span }) => byThread.get(tid) === span),
+      name,
+    ).toBe(true);
     expect(sum(traced) / total, name).toBeGreaterThan(0.4);
     expect(sum(traced) / total, name).toBeLessThan(0.6);
     // The context is that of the function, and both keep their names.
     const inside = rows.filter(row => row.names.has('traced'));
     const outside = rows.filter(row => row.names.has('untraced'));
     expect(sum(inside) + sum(outside), name).toBeGreaterThan(0.95 * total);
-    expect(sum(inside, ({ trace }) => trace !== ''), name).toBeGreaterThanOrEqual(0.98 * sum(inside));
-    expect(sum(outside, ({ trace }) => trace !== ''), name).toBeLessThanOrEqual(0.02 * sum(outside));
+    expect(
+      sum(inside, ({ trace }) => trace !== ''),
+      name,
+    ).toBeGreaterThanOrEqual(0.98 * sum(inside));
+    expect(
+      sum(outside, ({ trace }) => trace !== ''),
+      name,
+    ).toBeLessThanOrEqual(0.02 * sum(outside));
   }
 });
 

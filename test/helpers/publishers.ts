@@ -5,7 +5,16 @@ import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { sourcePath } from '../programs/build.js';
 
-const FLAGS = ['-std=gnu17', '-O2', '-g', '-fno-omit-frame-pointer', '-Wall', '-Wextra', '-Werror', '-pthread'];
+const FLAGS = [
+  '-std=gnu17',
+  '-O2',
+  '-g',
+  '-fno-omit-frame-pointer',
+  '-Wall',
+  '-Wextra',
+  '-Werror',
+  '-pthread',
+];
 const EXPORTED = '-Wl,--export-dynamic-symbol=otel_thread_ctx_v1';
 
 interface Form {

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Publishes what its threads work on, as OTEP 4719 and 4947 say, or as they do not.
-//   publisher half [LIBRARY]     two threads: half of their CPU time with a context, each with a span of its own
-//   publisher waits [LIBRARY]    asleep 70 % of the time with a context, 30 % without
-//   publisher stuck [LIBRARY]    asleep with a context
-//   publisher flood [LIBRARY]    another trace and span each time round
+//   publisher half [LIBRARY]     two threads: half of their CPU time with a context, each with a span of its
+//   own publisher waits [LIBRARY]    asleep 70 % of the time with a context, 30 % without publisher stuck
+//   [LIBRARY]    asleep with a context publisher flood [LIBRARY]    another trace and span each time round
 //   publisher garbage [LIBRARY]  records and pointers that are none, for ever changing
 //   publisher liar [LIBRARY]     as half, but the process context is nonsense
 // The variable is in LIBRARY, or linked in. Ends with its input.
@@ -33,9 +32,13 @@ struct header {
   uint64_t published_ns, payload;
 };
 
-// ProcessContext { attributes: [ { key: "threadlocal.schema_version", value: { string_value: "tlsdesc_v1_dev" } } ] }
+// ProcessContext { attributes: [ { key: "threadlocal.schema_version", value: { string_value: "tlsdesc_v1_dev"
+// } } ] }
 static const char payload[] =
-    "\x12\x2e\x0a\x1a" "threadlocal.schema_version" "\x12\x10\x0a\x0e" "tlsdesc_v1_dev";
+    "\x12\x2e\x0a\x1a"
+    "threadlocal.schema_version"
+    "\x12\x10\x0a\x0e"
+    "tlsdesc_v1_dev";
 
 static struct header *publish(void) {
   int fd = memfd_create("OTEL_CTX", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -149,24 +152,38 @@ static void *garbage(void *unused) {
   munmap(pages + 4096, 4096);
   memset(pages, 1, 4096);
   // What holds no memory at all, or none of ours.
-  void *places[] = {(void *)0x10, (void *)0xdeadbeef000, (void *)0x0123456789abcdef, (void *)0xffff888000000000,
-                    pages + 4096 - 20, (char *)record + 1, (void *)~0ul};
+  void *places[] = {(void *)0x10,
+                    (void *)0xdeadbeef000,
+                    (void *)0x0123456789abcdef,
+                    (void *)0xffff888000000000,
+                    pages + 4096 - 20,
+                    (char *)record + 1,
+                    (void *)~0ul};
   for (uint64_t x = 1;; x = traced(x, 0.00005)) {
     switch (x >> 60) {
-      case 0: case 1: case 2: case 3:
+      case 0:
+      case 1:
+      case 2:
+      case 3:
         attach(places[x % (sizeof places / sizeof *places)]);
         break;
-      case 4: case 5: case 6: case 7: /* valid says neither yes nor no */
+      case 4:
+      case 5:
+      case 6:
+      case 7: /* valid says neither yes nor no */
         record->valid = 2 + x % 254;
         attach(record);
         break;
-      case 8: case 9: case 10: /* a trace without span, a span without trace */
+      case 8:
+      case 9:
+      case 10: /* a trace without span, a span without trace */
         memset(record, 0, 24);
         (x & 256 ? record->trace_id : record->span_id)[0] = 1;
         record->valid = 1;
         attach(record);
         break;
-      case 11: case 12: /* huge */
+      case 11:
+      case 12: /* huge */
         record->attributes_size = 0xffff;
         record->valid = 3;
         attach(record);

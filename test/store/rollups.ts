@@ -191,7 +191,9 @@ export function rollupContract(name: string, factory: StoreFactory): void {
       const server = new Server(store);
       for (let window = 0; window < 12; window++)
         await server.sendRequests(start + window * 10_000, 50, window % 2 === 0 ? 'h1' : 'h2');
-      const trace = createHash('md5').update(`${start + 30_000} 7`).digest('hex');
+      const trace = createHash('md5')
+        .update(`${start + 30_000} 7`)
+        .digest('hex');
       const whole = range(0, HOUR);
       const asked: RawQuestion[] = [
         { ...whole, query: `{trace_id="${trace}"}` },
@@ -213,7 +215,9 @@ export function rollupContract(name: string, factory: StoreFactory): void {
       // What was kept with each sample is told to be gone from most of them.
       const labelled = await server.askOfRequests(whole, true);
       expect(labelled.sum).toBe(before[4]!.sum);
-      expect(labelled.warnings).toEqual([expect.stringContaining('rollups do not keep trace_id and span_id')]);
+      expect(labelled.warnings).toEqual([
+        expect.stringContaining('rollups do not keep trace_id and span_id'),
+      ]);
       expect(labelled.spans).toBe(0);
       for (const level of LEVELS) {
         const rollups = await collect(store, { ...ALL, from: start, until: start + DAY, level });

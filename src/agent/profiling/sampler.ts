@@ -17,7 +17,10 @@ import type { SymbolSource } from './symbols.js';
 import { type TableProfiler, UnwindTables } from './unwind-tables.js';
 import { type Kind, WindowBuilder } from './window.js';
 
-export type WindowProfiler = Pick<Profiler, 'poll' | 'drain' | 'close'> & TableProfiler & RuntimeProfiler & PublisherProfiler;
+export type WindowProfiler = Pick<Profiler, 'poll' | 'drain' | 'close'> &
+  TableProfiler &
+  RuntimeProfiler &
+  PublisherProfiler;
 
 export interface SamplerOptions {
   profiler: WindowProfiler;

@@ -161,7 +161,8 @@ export async function merge(sources: Sources, question: Question, groupBy: strin
     narrow: question.sampleLabels ?? false,
     ages: sources.ages,
   });
-  if (question.sampleLabels === true) warnings.push(...(await withoutRequests(sources.store, question, pieces)));
+  if (question.sampleLabels === true)
+    warnings.push(...(await withoutRequests(sources.store, question, pieces)));
   const whole = new Target(question);
   const groups = new Map<string, { labels: Labels; target: Target }>();
   const chosen = groupBy.length === 0 ? null : await largestGroups(sources.store, question, groupBy, pieces);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Selections, from whichever rollups there are.
-import { LEVELS, type ProfileRecord, SETTLE_MS, type Selection, type Store } from '../../store/store.js';
+
 import { isOfRequest } from '../../profile/types.js';
+import { LEVELS, type ProfileRecord, SETTLE_MS, type Selection, type Store } from '../../store/store.js';
 import { fitsWide, type Piece, plan } from './plan.js';
 
 /** With more buckets behind than this, rollups are not used where they are. */

@@ -35,7 +35,8 @@ fn read(memory: &Memory, address: u64) -> Option<Vec<u8>> {
 /// `ProcessContext.attributes` (2) are `KeyValue`s: key (1) and value (2), whose `string_value` is 1.
 fn has_schema(payload: &[u8]) -> bool {
     Fields(payload).filter(|(number, _)| *number == 2).any(|(_, attribute)| {
-        let field = |bytes, wanted| Fields(bytes).find(|(number, _)| *number == wanted).map(|(_, bytes)| bytes);
+        let field =
+            |bytes, wanted| Fields(bytes).find(|(number, _)| *number == wanted).map(|(_, bytes)| bytes);
         let value = || field(field(attribute, 2)?, 1);
         field(attribute, 1) == Some(SCHEMA)
             && value().is_some_and(|text: &[u8]| SCHEMAS.iter().any(|schema| is_version(text, schema)))

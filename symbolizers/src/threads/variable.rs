@@ -75,8 +75,7 @@ impl Variable {
     fn bias(&self, (start, offset): (u64, u64)) -> Option<u64> {
         let within = |(from, size, _): &&(u64, u64, u64)| offset.wrapping_sub(*from) < *size;
         let around = |(from, _, _): &&(u64, u64, u64)| from.wrapping_sub(offset) < LARGEST_PAGE;
-        let (from, _, address) =
-            self.code.iter().find(within).or_else(|| self.code.iter().find(around))?;
+        let (from, _, address) = self.code.iter().find(within).or_else(|| self.code.iter().find(around))?;
         Some(start.wrapping_sub(offset).wrapping_sub(address.wrapping_sub(*from)))
     }
 
@@ -120,9 +119,7 @@ fn dynamic(module: u64, offset: u64) -> Option<Place> {
 fn slot(file: &Elf, machine: Machine, index: object::SymbolIndex, offset: u64) -> Option<Access> {
     let (descriptor, module, pointer) = match machine {
         Machine::X86 => (elf::R_X86_64_TLSDESC, elf::R_X86_64_DTPMOD64, elf::R_X86_64_TPOFF64),
-        Machine::Arm => {
-            (elf::R_AARCH64_TLSDESC, elf::R_AARCH64_TLS_DTPMOD, elf::R_AARCH64_TLS_TPREL)
-        }
+        Machine::Arm => (elf::R_AARCH64_TLSDESC, elf::R_AARCH64_TLS_DTPMOD, elf::R_AARCH64_TLS_TPREL),
     };
     let mut unnamed = None;
     for (address, relocation) in file.dynamic_relocations()? {
