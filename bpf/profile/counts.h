@@ -60,7 +60,7 @@ static __always_inline struct sw_value *sw_row(void *map, const void *key, const
 static __always_inline struct sw_value *sw_traced_row(const struct sw_traced_key *key,
                                                       const struct sw_hit *hit, __u32 set, __u32 sent) {
   struct sw_value *value = set ? sw_row(&sw_traced_1, key, hit, sent) : sw_row(&sw_traced_0, key, hit, sent);
-  if (!value) sw_count_as(SW_LOST_TRACES_FULL, hit->count);
+  if (!value) sw_count_as(SW_UNTRACED_FULL, hit->count);
   return value;
 }
 

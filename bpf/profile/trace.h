@@ -76,10 +76,10 @@ static __always_inline void sw_trace_of(struct task_struct *task, struct sw_trac
   if (record.valid == 1 && traced && record.trace.span)
     key->trace = record.trace;
   else
-    sw_count_as(SW_LOST_TRACE_INVALID, 1);
+    sw_count_as(SW_UNTRACED_INVALID, 1);
   return;
 unreadable:
-  sw_count_as(SW_LOST_TRACE_UNREADABLE, 1);
+  sw_count_as(SW_UNTRACED_UNREADABLE, 1);
 }
 
 static __noinline int sw_read_trace_of_current(struct task_struct *task, struct sw_traced_key *key) {

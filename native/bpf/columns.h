@@ -28,11 +28,11 @@ enum Loss {
   kMissedWakeup,
   kFilesFull,
   kWantedFull,
-  kTracesFull,
-  kTraceUnreadable,
-  kTraceInvalid,
   kLossCauses
 };
+
+/** UntracedCause of index.d.ts, in its order. */
+enum Untraced { kFull, kUnreadable, kInvalid, kUntracedCauses };
 
 /** SkipCause of index.d.ts, in its order. */
 enum Skip { kIdle, kScope, kExcluded, kShort, kLong, kState, kSkipCauses };
@@ -68,6 +68,7 @@ struct Columns {
   std::vector<std::string> strings;
   std::array<uint64_t, kLossCauses> lost{};
   std::array<uint64_t, kSkipCauses> skipped{};
+  std::array<uint64_t, kUntracedCauses> untraced{};
 };
 
 class ColumnBuilder {

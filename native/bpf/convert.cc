@@ -73,9 +73,9 @@ Napi::Value counters(Napi::Env env, const char* const (&names)[N], const std::ar
 }
 
 constexpr const char* kLossNames[kLossCauses] = {
-    "counts_full",     "stack_ring_full",  "stack_missing", "process_table_full", "sideband_lost",
-    "task_state_full", "bad_delta",        "missed_wakeup", "files_full",         "wanted_full",
-    "traces_full",     "trace_unreadable", "trace_invalid"};
+    "counts_full",     "stack_ring_full", "stack_missing", "process_table_full", "sideband_lost",
+    "task_state_full", "bad_delta",       "missed_wakeup", "files_full",         "wanted_full"};
+constexpr const char* kUntracedNames[kUntracedCauses] = {"full", "unreadable", "invalid"};
 constexpr const char* kSkipNames[kSkipCauses] = {"idle",      "out_of_scope", "excluded",
                                                  "too_short", "too_long",     "state"};
 
@@ -226,6 +226,7 @@ Napi::Object fromColumns(Napi::Env env, const Columns& columns) {
   out.Set("strings", strings(env, columns.strings));
   out.Set("lost", counters(env, kLossNames, columns.lost));
   out.Set("skipped", counters(env, kSkipNames, columns.skipped));
+  out.Set("untraced", counters(env, kUntracedNames, columns.untraced));
   return out;
 }
 

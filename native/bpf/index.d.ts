@@ -123,6 +123,8 @@ export interface Drained {
   lost: Record<LossCause, number>;
   /** What was seen and left out because it was not asked for, since the drain before. */
   skipped: Record<SkipCause, number>;
+  /** Samples that are there, but without what their thread worked on. */
+  untraced: Record<UntracedCause, number>;
 }
 
 export type LossCause =
@@ -135,10 +137,12 @@ export type LossCause =
   | 'bad_delta' // off-CPU: an interval that cannot be true, or whose end was not seen
   | 'missed_wakeup' // off-CPU: runqueue time could not be told from blocked time
   | 'files_full' // frames in a file that there was no room to remember: they went by frame pointers
-  | 'wanted_full' // times that a file without unwind table could not be reported at once
-  | 'traces_full' // samples that go without their trace: there was no room for a row of its own
-  | 'trace_unreadable' // samples that go without their trace: it could not be read
-  | 'trace_invalid'; // samples that go without their trace: what was published is none
+  | 'wanted_full'; // times that a file without unwind table could not be reported at once
+
+export type UntracedCause =
+  | 'full' // there was no room for a row of its own
+  | 'unreadable' // it could not be read
+  | 'invalid'; // what was read is none
 
 export type SkipCause =
   | 'idle' // on-CPU samples of an idle CPU

@@ -116,9 +116,9 @@ Columns Recorder::drain() {
     columns.lost[kMissedWakeup] += counted[SW_LOST_MISSED_WAKEUP];
     columns.lost[kFilesFull] += counted[SW_LOST_FILES_FULL];
     columns.lost[kWantedFull] += counted[SW_LOST_WANTED_FULL];
-    columns.lost[kTracesFull] += counted[SW_LOST_TRACES_FULL];
-    columns.lost[kTraceUnreadable] += counted[SW_LOST_TRACE_UNREADABLE];
-    columns.lost[kTraceInvalid] += counted[SW_LOST_TRACE_INVALID];
+    columns.untraced[kFull] += counted[SW_UNTRACED_FULL];
+    columns.untraced[kUnreadable] += counted[SW_UNTRACED_UNREADABLE];
+    columns.untraced[kInvalid] += counted[SW_UNTRACED_INVALID];
     columns.skipped[kIdle] += counted[SW_SKIPPED_IDLE];
     columns.skipped[kScope] += counted[SW_SKIPPED_SCOPE];
     columns.skipped[kExcluded] += counted[SW_SKIPPED_EXCLUDED];

@@ -115,6 +115,12 @@ export function agentMetrics(sources: MetricSources): Registry {
   counters('samples_total', 'samples (cpu) and intervals (offcpu)', 'type', () => totals.byKind);
   counter('truncated_total', 'samples with a stack that was cut', () => totals.truncated);
   counters('lost_total', 'samples lost before they were read, by cause', 'cause', () => totals.lost);
+  counters(
+    'untraced_total',
+    'samples without the trace that their thread works on, by cause',
+    'cause',
+    () => totals.untraced,
+  );
   counters('incomplete_total', 'samples whose stack does not reach the root, by how it ends', 'end', () =>
     each(INCOMPLETE_ENDS, totals.incomplete),
   );

@@ -63,9 +63,6 @@ const NO_LOSS: Record<LossCause, number> = {
   missed_wakeup: 0,
   files_full: 0,
   wanted_full: 0,
-  traces_full: 0,
-  trace_unreadable: 0,
-  trace_invalid: 0,
 };
 
 function interner(): { strings: string[]; add(text: string): number } {
@@ -142,6 +139,7 @@ export function made(drain: MadeDrain): { drained: Drained; symbols: Symbols } {
     strings,
     lost: { ...NO_LOSS, ...drain.lost },
     skipped: { idle: 0, out_of_scope: 0, excluded: 0, too_short: 0, too_long: 0, state: 0 },
+    untraced: { full: 0, unreadable: 0, invalid: 0 },
   };
   const names = interner();
   const frames = locations.flatMap(one => one.frames);

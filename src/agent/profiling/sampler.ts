@@ -47,6 +47,8 @@ export interface SamplerTotals extends Coverage {
   lateWindows: number;
   profiles: number;
   byKind: Record<Kind, number>;
+  /** Samples that go without what their thread worked on, by cause. */
+  untraced: Record<string, number>;
   /** Of the last window: from drain to delivery. */
   lastSeconds: number;
 }
@@ -77,6 +79,7 @@ export class Sampler {
     lateWindows: 0,
     profiles: 0,
     byKind: { cpu: 0, offcpu: 0 },
+    untraced: {},
     lastSeconds: 0,
     ...noCoverage(),
   };
@@ -162,6 +165,8 @@ export class Sampler {
       if (last) this.options.profiler.close();
       for (const [cause, count] of Object.entries(drained.lost))
         if (count > 0) this.totals.lost[cause] = (this.totals.lost[cause] ?? 0) + count;
+      for (const [cause, count] of Object.entries(drained.untraced))
+        this.totals.untraced[cause] = (this.totals.untraced[cause] ?? 0) + count;
       const series = await this.profiles(drained);
       this.totals.windows++;
       if (series.length > 0) await this.options.deliver(series);

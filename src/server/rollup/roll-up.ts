@@ -9,6 +9,7 @@ import {
   LEVELS,
   type ProfileRecord,
   type Segment,
+  type Selection,
   type Store,
   WIDE_LABELS,
   WIDE_SAMPLE_LABELS,
@@ -135,16 +136,34 @@ function wideLabels(labels: Labels): Labels {
   return Object.fromEntries(WIDE_LABELS.filter(name => name in labels).map(name => [name, labels[name]!]));
 }
 
-/** Whether rows of a group may say of which request they are. */
-async function hasRequests(store: Store, { start, level }: Bucket, group: Group): Promise<boolean> {
-  const { sample } = await store.labelNames({
-    tenant: group.tenant,
-    type: group.type,
-    matchers: Object.entries(group.labels).map(([name, value]) => ({ name, op: '=', value })),
-    from: start,
-    until: start + level * 1000,
-  });
-  return sample.some(isOfRequest);
+/** Which services' rows may say of which request they are. Asks the store once for each, and only where any does. */
+class Requests {
+  readonly #services = new Map<string, boolean>();
+  #any: boolean | null = null;
+
+  constructor(
+    private readonly store: Store,
+    private readonly bucket: Bucket,
+  ) {}
+
+  async has({ tenant, labels }: Group): Promise<boolean> {
+    this.#any ??= await this.#ask({ tenant: null, matchers: [] });
+    if (!this.#any) return false;
+    const value = labelOf(labels, 'service_name');
+    const key = JSON.stringify([tenant, value]);
+    const known =
+      this.#services.get(key) ??
+      (await this.#ask({ tenant, matchers: [{ name: 'service_name', op: '=', value }] }));
+    this.#services.set(key, known);
+    return known;
+  }
+
+  async #ask(of: Pick<Selection, 'tenant' | 'matchers'>): Promise<boolean> {
+    const { start, level, partition } = this.bucket;
+    const range = { from: start, until: start + level * 1000, partitions: [partition] };
+    const { sample } = await this.store.labelNames({ ...of, ...range });
+    return sample.some(isOfRequest);
+  }
 }
 
 /**
@@ -210,12 +229,13 @@ export async function rollUp(
     if (segment !== null) made.segments.push({ ...segment, tenant, service, day: since });
   };
 
+  const requests = new Requests(store, bucket);
   const series = new Groups();
   await read(false, series);
   const wide = new Groups();
   if (!finest) await read(true, wide);
   for (const group of series) {
-    if (finest && (await hasRequests(store, bucket, group))) await write(group, false, day);
+    if (finest && (await requests.has(group))) await write(group, false, day);
     else {
       const rolled = await sumProfiles(group.records);
       made.damaged += rolled.damaged.length;
