@@ -113,6 +113,20 @@ struct vm_area_struct___before_6_1 {
   struct rb_node vm_rb;
 };
 
+#if defined(__TARGET_ARCH_x86)
+struct thread_struct {
+  unsigned long fsbase;
+};
+#define SW_THREAD_POINTER(task) BPF_CORE_READ(task, thread.fsbase)
+#else
+struct thread_struct {
+  struct {
+    unsigned long tp_value;
+  } uw;
+};
+#define SW_THREAD_POINTER(task) BPF_CORE_READ(task, thread.uw.tp_value)
+#endif
+
 struct task_struct {
   unsigned int __state;
   unsigned int flags;
@@ -127,6 +141,7 @@ struct task_struct {
   struct css_set *cgroups;
   struct signal_struct *signal;
   struct mm_struct *mm;
+  struct thread_struct thread;
 };
 
 /* Before 5.14 the member was `volatile long state`. */

@@ -6,6 +6,7 @@
 #include "counts.h"
 #include "take.h"
 #include "tasks.h"
+#include "trace.h"
 
 /* Nanoseconds that a task must have been away, from leaving the CPU to being back on it; no maximum if that
  * is 0. */
@@ -67,21 +68,22 @@ static __always_inline bool sw_wanted(struct task_struct *task, struct sw_away *
   return sw_phases & (1 << SW_BLOCKED | 1 << SW_RUNQUEUE);
 }
 
-static __noinline bool sw_count_phase(struct sw_key *key, struct sw_hit *hit, struct sw_stack *stack,
+static __noinline bool sw_count_phase(struct sw_traced_key *key, struct sw_hit *hit, struct sw_stack *stack,
                                       __u32 phase) {
   if (!key || !hit) return false;
   if (!(sw_phases & 1 << (phase & 3)) || !hit->ns) return true;
-  key->phase = phase;
+  key->key.phase = phase;
   return sw_count(key, hit, stack);
 }
 
 /* Counts the phases of an interval under one stack; `stack` null: user space has it. False if there was no
  * room. */
-static __always_inline bool sw_count_interval(struct task_struct *task, const struct sw_interval *interval,
-                                              struct sw_key *key, struct sw_stack *stack) {
+static __noinline bool sw_count_interval(struct task_struct *task, const struct sw_interval *interval,
+                                         struct sw_traced_key *key, struct sw_stack *stack) {
+  if (!interval || !key) return false;
   __u64 since = interval->since_ns, until = interval->until_ns, woken = interval->woken_ns;
   struct sw_hit hit = {.count = 1, .now = until, .task = task};
-  key->kind = SW_OFF_CPU;
+  key->key.kind = SW_OFF_CPU;
   if (!interval->state) {
     hit.ns = until - since;
     return sw_count_phase(key, &hit, stack, SW_PREEMPTED);
@@ -92,8 +94,8 @@ static __always_inline bool sw_count_interval(struct task_struct *task, const st
   hit.ns = until - runnable;
   bool room = sw_count_phase(key, &hit, stack, SW_RUNQUEUE);
   /* The state is the blocked time's; waiting for a CPU is the same whatever came before. */
-  key->state = interval->state & SW_TASK_STATES;
-  if (interval->state & SW_TASK_RTLOCK_WAIT) key->state |= SW_TASK_UNINTERRUPTIBLE;
+  key->key.state = interval->state & SW_TASK_STATES;
+  if (interval->state & SW_TASK_RTLOCK_WAIT) key->key.state |= SW_TASK_UNINTERRUPTIBLE;
   hit.ns = runnable - since;
   return sw_count_phase(key, &hit, stack, SW_BLOCKED) && room;
 }

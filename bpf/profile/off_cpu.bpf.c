@@ -178,11 +178,11 @@ static __always_inline void sw_come_back(struct task_struct *next, __u64 now) {
   }
 #endif
   if (stack) {
-    struct sw_key key = {};
-    if (!sw_identify(next, &key)) return;
+    struct sw_traced_key key = {}; /* without a trace: another address space is still there */
+    if (!sw_identify(next, &key.key)) return;
     sw_check_wakeup(&interval);
-    stack->head.tgid = key.tgid;
-    key.stack = stack->head.hash;
+    stack->head.tgid = key.key.tgid;
+    key.key.stack = stack->head.hash;
     sw_count_interval(next, &interval, &key, stack);
     return;
   }
@@ -237,15 +237,16 @@ static __always_inline int sw_capture(void *ctx) {
   pending->tid = 0;
   if (interval.tid != (__u32)bpf_get_current_pid_tgid()) return 0;
   struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-  struct sw_key key = {};
-  if (!sw_identify(task, &key)) return 0;
+  struct sw_traced_key key = {};
+  if (!sw_identify(task, &key.key)) return 0;
   sw_check_wakeup(&interval);
   struct sw_walk *walk = sw_scratch_at(SW_SCRATCH_SWITCH);
   if (!walk) return 0;
   struct sw_stack *stack = &walk->stack;
   sw_take_stack(ctx, walk, false, sw_has_user_part(task));
-  stack->head.tgid = key.tgid;
-  key.stack = stack->head.hash = sw_hash(stack);
+  stack->head.tgid = key.key.tgid;
+  key.key.stack = stack->head.hash = sw_hash(stack);
+  if (sw_has_user_part(task)) sw_trace_of_current(task, &key);
   sw_count_interval(task, &interval, &key, stack);
   return 0;
 }
@@ -288,12 +289,12 @@ static __always_inline int sw_open(struct bpf_iter__task *ctx, bool user) {
   struct sw_interval interval = {.since_ns = away->since_ns, .until_ns = bpf_ktime_get_ns()};
   /* With a maximum it is not known yet whether the interval is wanted. */
   if (!interval.since_ns || sw_max_ns || !sw_wanted(task, away, &interval)) return 0;
-  struct sw_key key = {};
-  if (!sw_identify(task, &key)) return 0;
+  struct sw_traced_key key = {};
+  if (!sw_identify(task, &key.key)) return 0;
 
   struct sw_stack *stack = 0;
-  key.stack = away->open_stack; /* it has not moved since the last window */
-  if (!key.stack) {
+  key.key.stack = away->open_stack; /* it has not moved since the last window */
+  if (!key.key.stack) {
     struct sw_walk *walk = sw_scratch_at(SW_SCRATCH_ITERATOR);
     if (!walk) return 0;
     stack = &walk->stack;
@@ -314,12 +315,13 @@ static __always_inline int sw_open(struct bpf_iter__task *ctx, bool user) {
         stack->head.end = SW_END_NOT_TAKEN;
       }
     }
-    stack->head.tgid = key.tgid;
-    key.stack = stack->head.hash = sw_hash(stack);
+    stack->head.tgid = key.key.tgid;
+    key.key.stack = stack->head.hash = sw_hash(stack);
   }
-  /* Only now: if the task has not come back until here, the stack is the one it waits with. */
+  if (user && sw_has_user_part(task)) sw_trace_of_other(task, &key);
+  /* Only now: if the task has not come back until here, stack and trace are what it waits with. */
   if (!sw_away_take_until(away, interval.since_ns, interval.until_ns)) return 0;
-  __u64 hash = key.stack;
+  __u64 hash = key.key.stack;
   bool counted = sw_count_interval(task, &interval, &key, stack);
   /* A table may be there by the next window: then the stack is taken anew. */
   bool lacking = stack && stack->head.end == SW_END_NO_TABLE;

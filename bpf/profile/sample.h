@@ -75,6 +75,20 @@ struct sw_key {
 };
 SW_ASSERT(sizeof(struct sw_key) == 40);
 
+/* What the thread worked on, in the order of bytes of W3C Trace Context. All 0: nothing that is known. */
+struct sw_trace {
+  __u64 trace[2];
+  __u64 span;
+};
+
+/* Rows with a trace are apart from others: however many traces there are, no other row lacks room for them.
+ */
+struct sw_traced_key {
+  struct sw_key key;
+  struct sw_trace trace;
+};
+SW_ASSERT(sizeof(struct sw_traced_key) == 64);
+
 enum sw_sent {
   SW_NOT_SENT = 0,    /* the ring was full at every hit so far */
   SW_SENT = 1,        /* the stack is in the ring */
@@ -128,6 +142,9 @@ enum sw_counter {
   SW_LOST_FILES_FULL,  /* no room to remember a file: stacks through it go by frame pointers */
   SW_LOST_WANTED_FULL, /* user space was not told of a file that needs a table; it will be at the next sample
                         */
+  SW_UNTRACED_FULL, /* counted without its trace: no room for a row of its own */
+  SW_UNTRACED_UNREADABLE, /* counted without its trace: it could not be read */
+  SW_UNTRACED_INVALID,    /* counted without its trace: what was read is none */
   SW_SKIPPED_IDLE,
   SW_SKIPPED_SCOPE,
   SW_SKIPPED_EXCLUDED,
@@ -139,12 +156,13 @@ enum sw_counter {
 
 /* Rows of the control map. */
 enum sw_control {
-  SW_CONTROL_SET = 0,      /* which set of counts is written to: 0 or 1 */
-  SW_CONTROL_SCOPE = 1,    /* enum sw_scope */
-  SW_CONTROL_ATTACHED = 2, /* CLOCK_MONOTONIC ns: nothing can have begun before */
-  SW_CONTROL_PRIME = 3,    /* 1: the task iterator only notes who is asleep */
-  SW_CONTROL_WINDOW = 4,   /* number of drains: tells what was used lately */
-  SW_CONTROL_EPOCH = 5,    /* goes up, from 1, when blocks of unwind tables get another use */
+  SW_CONTROL_SET = 0,        /* which set of counts is written to: 0 or 1 */
+  SW_CONTROL_SCOPE = 1,      /* enum sw_scope */
+  SW_CONTROL_ATTACHED = 2,   /* CLOCK_MONOTONIC ns: nothing can have begun before */
+  SW_CONTROL_PRIME = 3,      /* 1: the task iterator only notes who is asleep */
+  SW_CONTROL_WINDOW = 4,     /* number of drains: tells what was used lately */
+  SW_CONTROL_EPOCH = 5,      /* goes up, from 1, when blocks of unwind tables get another use */
+  SW_CONTROL_PUBLISHERS = 6, /* how many processes publish what their threads work on */
   SW_CONTROLS,
 };
 

@@ -6,6 +6,7 @@
 #include "maps.h"
 #include "tables.h"
 #include "tasks.h"
+#include "trace.h"
 
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(sw_scope_fork, struct task_struct *parent, struct task_struct *child) {

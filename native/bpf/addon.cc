@@ -82,6 +82,8 @@ class Profiler : public Napi::ObjectWrap<Profiler> {
          InstanceMethod("refuseTable", &Profiler::checked<&Profiler::refuseTable>),
          InstanceMethod("wantedRuntimes", &Profiler::checked<&Profiler::wantedRuntimes>),
          InstanceMethod("setRuntime", &Profiler::checked<&Profiler::setRuntime>),
+         InstanceMethod("wantedPublishers", &Profiler::checked<&Profiler::wantedPublishers>),
+         InstanceMethod("setPublisher", &Profiler::checked<&Profiler::setPublisher>),
          InstanceMethod("programs", &Profiler::checked<&Profiler::programs>),
          InstanceMethod("close", &Profiler::checked<&Profiler::close>),
          InstanceAccessor<&Profiler::chosen>("chosen"), InstanceAccessor<&Profiler::memory>("memory")});
@@ -167,17 +169,33 @@ class Profiler : public Napi::ObjectWrap<Profiler> {
   }
 
   Napi::Value setRuntime(const Napi::CallbackInfo& info) {
+    return setDescription<RuntimeAnswer>(info, "setRuntime");
+  }
+
+  Napi::Value wantedPublishers(const Napi::CallbackInfo& info) {
+    return fromWanted(info.Env(),
+                      recorder_ ? recorder_->takeWantedPublishers() : std::vector<WantedPublisher>());
+  }
+
+  Napi::Value setPublisher(const Napi::CallbackInfo& info) {
+    return setDescription<PublisherAnswer>(info, "setPublisher");
+  }
+
+  /** What is known of a process, or null. */
+  template <typename Answer>
+  Napi::Value setDescription(const Napi::CallbackInfo& info, const std::string& name) {
     bool bytes = info[2].IsTypedArray();
     if (!info[0].IsNumber() || !info[1].IsNumber() || !(bytes || info[2].IsNull()))
-      throw Failure("SW_USAGE", {{"reason", "setRuntime takes a pid, its start and bytes or null"}});
-    RuntimeAnswer answer{info[0].As<Napi::Number>().Uint32Value(),
-                         static_cast<uint64_t>(info[1].As<Napi::Number>().Int64Value()),
-                         {}};
+      throw Failure("SW_USAGE", {{"reason", name + " takes a pid, its start and bytes or null"}});
+    std::vector<uint8_t> description;
     if (bytes) {
-      auto description = info[2].As<Napi::Uint8Array>();
-      answer.description.assign(description.Data(), description.Data() + description.ByteLength());
+      auto given = info[2].As<Napi::Uint8Array>();
+      description.assign(given.Data(), given.Data() + given.ByteLength());
     }
-    if (recorder_) recorder_->answerWanted(std::move(answer));
+    if (recorder_)
+      recorder_->answerWanted(Answer{info[0].As<Napi::Number>().Uint32Value(),
+                                     static_cast<uint64_t>(info[1].As<Napi::Number>().Int64Value()),
+                                     std::move(description)});
     return info.Env().Undefined();
   }
 
@@ -218,6 +236,8 @@ class Profiler : public Napi::ObjectWrap<Profiler> {
     out.Set("tables", tables);
     out.Set("runtimes", static_cast<double>(memory.runtimes));
     out.Set("runtimesRefused", static_cast<double>(memory.runtimesRefused));
+    out.Set("publishers", static_cast<double>(memory.publishers));
+    out.Set("publishersRefused", static_cast<double>(memory.publishersRefused));
     return out;
   }
 

@@ -182,7 +182,17 @@ uint32_t ColumnBuilder::stack(uint64_t hash, uint32_t process, uint64_t count) {
   return same->second;
 }
 
-void ColumnBuilder::add(const sw_key& key, const sw_value& value, uint64_t valueNs) {
+uint32_t ColumnBuilder::hex(const void* bytes, size_t size) {
+  static constexpr char digits[] = "0123456789abcdef";
+  std::string text;
+  for (size_t i = 0; i < size; i++) {
+    uint8_t byte = static_cast<const uint8_t*>(bytes)[i];
+    text += {digits[byte >> 4], digits[byte & 15]};
+  }
+  return string(text);
+}
+
+void ColumnBuilder::add(const sw_key& key, const sw_trace& trace, const sw_value& value, uint64_t valueNs) {
   auto& out = out_.samples;
   uint32_t process = this->process(key, value);
   out.kind.push_back(key.kind);
@@ -192,6 +202,8 @@ void ColumnBuilder::add(const sw_key& key, const sw_value& value, uint64_t value
   out.tid.push_back(key.tid);
   out.threadName.push_back(string({value.comm, strnlen(value.comm, sizeof value.comm)}));
   out.stack.push_back(stack(key.stack, process, value.count));
+  out.trace.push_back(trace.span ? hex(trace.trace, sizeof trace.trace) : 0);
+  out.span.push_back(trace.span ? hex(&trace.span, sizeof trace.span) : 0);
   out.count.push_back(static_cast<double>(value.count));
   out.value.push_back(static_cast<double>(valueNs));
 }

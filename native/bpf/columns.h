@@ -31,6 +31,9 @@ enum Loss {
   kLossCauses
 };
 
+/** UntracedCause of index.d.ts, in its order. */
+enum Untraced { kFull, kUnreadable, kInvalid, kUntracedCauses };
+
 /** SkipCause of index.d.ts, in its order. */
 enum Skip { kIdle, kScope, kExcluded, kShort, kLong, kState, kSkipCauses };
 
@@ -39,7 +42,7 @@ struct Columns {
   uint64_t startNs = 0, endNs = 0;
   struct {
     std::vector<uint8_t> kind, phase, state;
-    std::vector<uint32_t> process, tid, threadName, stack;
+    std::vector<uint32_t> process, tid, threadName, stack, trace, span;
     std::vector<double> count, value;
   } samples;
   struct {
@@ -65,6 +68,7 @@ struct Columns {
   std::vector<std::string> strings;
   std::array<uint64_t, kLossCauses> lost{};
   std::array<uint64_t, kSkipCauses> skipped{};
+  std::array<uint64_t, kUntracedCauses> untraced{};
 };
 
 class ColumnBuilder {
@@ -75,7 +79,7 @@ class ColumnBuilder {
   }
 
   /** Adds a row of a counts map; `valueNs` is what it is worth. */
-  void add(const sw_key& key, const sw_value& value, uint64_t valueNs);
+  void add(const sw_key& key, const sw_trace& trace, const sw_value& value, uint64_t valueNs);
 
  private:
   struct Location {
@@ -107,6 +111,7 @@ class ColumnBuilder {
   };
 
   uint32_t string(std::string_view text);
+  uint32_t hex(const void* bytes, size_t size);
   uint32_t process(const sw_key& key, const sw_value& value);
   uint32_t stack(uint64_t hash, uint32_t process, uint64_t count);
   uint32_t location(const Location& location);

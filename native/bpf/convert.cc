@@ -75,6 +75,7 @@ Napi::Value counters(Napi::Env env, const char* const (&names)[N], const std::ar
 constexpr const char* kLossNames[kLossCauses] = {
     "counts_full",     "stack_ring_full", "stack_missing", "process_table_full", "sideband_lost",
     "task_state_full", "bad_delta",       "missed_wakeup", "files_full",         "wanted_full"};
+constexpr const char* kUntracedNames[kUntracedCauses] = {"full", "unreadable", "invalid"};
 constexpr const char* kSkipNames[kSkipCauses] = {"idle",      "out_of_scope", "excluded",
                                                  "too_short", "too_long",     "state"};
 
@@ -161,6 +162,7 @@ Options toOptions(const Napi::Value& value) {
   if (has(from, "maxTableBytes"))
     options.maxTableBytes = static_cast<uint64_t>(number(from, "maxTableBytes", 1 << 18, 1ll << 36));
   if (has(from, "unwinds")) options.unwinds = boolean(from, "unwinds");
+  if (has(from, "traces")) options.traces = boolean(from, "traces");
   return options;
 }
 
@@ -177,6 +179,8 @@ Napi::Object fromColumns(Napi::Env env, const Columns& columns) {
   samples.Set("tid", u32(env, columns.samples.tid));
   samples.Set("threadName", u32(env, columns.samples.threadName));
   samples.Set("stack", u32(env, columns.samples.stack));
+  samples.Set("trace", u32(env, columns.samples.trace));
+  samples.Set("span", u32(env, columns.samples.span));
   samples.Set("count", f64(env, columns.samples.count));
   samples.Set("value", f64(env, columns.samples.value));
   out.Set("samples", samples);
@@ -222,6 +226,7 @@ Napi::Object fromColumns(Napi::Env env, const Columns& columns) {
   out.Set("strings", strings(env, columns.strings));
   out.Set("lost", counters(env, kLossNames, columns.lost));
   out.Set("skipped", counters(env, kSkipNames, columns.skipped));
+  out.Set("untraced", counters(env, kUntracedNames, columns.untraced));
   return out;
 }
 
@@ -275,6 +280,23 @@ Napi::Object fromWanted(Napi::Env env, const std::vector<WantedRuntime>& wanted)
   }
   Napi::Object out = fromColumns(env, columns);
   out.Set("start", f64(env, start));
+  return out;
+}
+
+/** WantedPublishers of index.d.ts: as many rows for a process as it runs files. */
+Napi::Object fromWanted(Napi::Env env, const std::vector<WantedPublisher>& wanted) {
+  std::vector<double> start;
+  std::vector<uint64_t> context;
+  Columns columns;
+  for (const WantedPublisher& each : wanted)
+    for (const auto& [mapping, file] : each.mapped) {
+      start.push_back(static_cast<double>(each.start));
+      context.push_back(each.context);
+      addWanted(columns, each.pid, 0, true, mapping, file);
+    }
+  Napi::Object out = fromColumns(env, columns);
+  out.Set("start", f64(env, start));
+  out.Set("context", u64(env, context));
   return out;
 }
 

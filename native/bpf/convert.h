@@ -7,6 +7,7 @@
 #include "columns.h"
 #include "failure.h"
 #include "options.h"
+#include "publishers.h"
 #include "runtimes.h"
 #include "tables.h"
 
@@ -19,6 +20,7 @@ Scope toScope(const Napi::Value& value);
 Napi::Object fromColumns(Napi::Env env, const Columns& columns);
 Napi::Object fromWanted(Napi::Env env, const std::vector<WantedTable>& wanted);
 Napi::Object fromWanted(Napi::Env env, const std::vector<WantedRuntime>& wanted);
+Napi::Object fromWanted(Napi::Env env, const std::vector<WantedPublisher>& wanted);
 /** An Error with `code` and `details` of src/errors.ts. */
 Napi::Error fromFailure(Napi::Env env, const Failure& failure);
 

@@ -37,6 +37,8 @@ export interface ProfilerOptions {
   maxTableBytes?: number;
   /** False: stacks by frame pointers only. Default: by unwind tables where the kernel can (5.15). */
   unwinds?: boolean;
+  /** Whether samples say what their threads worked on, where the process publishes it (default true). */
+  traces?: boolean;
 }
 
 /** One drain: all rows since the drain before. Plain typed arrays, valid as long as the caller keeps them. */
@@ -44,7 +46,7 @@ export interface Drained {
   /** CLOCK_MONOTONIC nanoseconds of the time covered. */
   startNs: bigint;
   endNs: bigint;
-  /** One row per distinct (kind, phase, state, process, thread, stack). */
+  /** One row per distinct (kind, phase, state, process, thread, stack, trace, span). */
   samples: {
     kind: Uint8Array; // 0 on-CPU, 1 off-CPU
     phase: Uint8Array; // off-CPU: 0 blocked, 1 runqueue, 2 preempted
@@ -53,6 +55,8 @@ export interface Drained {
     tid: Uint32Array;
     threadName: Uint32Array; // row of `strings`
     stack: Uint32Array; // row of `stacks`
+    trace: Uint32Array; // row of `strings`: trace id, hex; '' where none is known
+    span: Uint32Array; // and span id
     count: Float64Array; // samples or intervals
     /** Nanoseconds: count × period on-CPU, time away off-CPU. */
     value: Float64Array;
@@ -119,6 +123,8 @@ export interface Drained {
   lost: Record<LossCause, number>;
   /** What was seen and left out because it was not asked for, since the drain before. */
   skipped: Record<SkipCause, number>;
+  /** Samples that are there, but without what their thread worked on. */
+  untraced: Record<UntracedCause, number>;
 }
 
 export type LossCause =
@@ -132,6 +138,11 @@ export type LossCause =
   | 'missed_wakeup' // off-CPU: runqueue time could not be told from blocked time
   | 'files_full' // frames in a file that there was no room to remember: they went by frame pointers
   | 'wanted_full'; // times that a file without unwind table could not be reported at once
+
+export type UntracedCause =
+  | 'full' // there was no room for a row of its own
+  | 'unreadable' // it could not be read
+  | 'invalid'; // what was read is none
 
 export type SkipCause =
   | 'idle' // on-CPU samples of an idle CPU
@@ -150,6 +161,15 @@ export type WantedTables = Pick<Drained, 'mappings' | 'processes' | 'locations' 
 export type WantedRuntimes = Pick<Drained, 'mappings' | 'processes' | 'locations' | 'strings'> & {
   /** When the process started, in ticks since boot, as in /proc/PID/stat. */
   start: Float64Array;
+};
+
+/**
+ * Processes that publish what their threads work on, of which it is not known where. Row i of `mappings` is a file that
+ * process i of `processes` runs: a process has as many rows, one after another, its program first.
+ */
+export type WantedPublishers = WantedRuntimes & {
+  /** Address of the process context (OTEP 4719) in the process. */
+  context: BigUint64Array;
 };
 
 /** Unwind tables in the kernel. */
@@ -196,6 +216,10 @@ export class Profiler {
   wantedRuntimes(): WantedRuntimes;
   /** `description`: as the symbolizer makes it (bpf/profile/jvm.h). Null: ask again, ever more seldom. */
   setRuntime(pid: number, start: number, description: Uint8Array | null): void;
+  /** Each process is given once; answer with setPublisher. */
+  wantedPublishers(): WantedPublishers;
+  /** `place`: as the symbolizer makes it (bpf/profile/publisher.h). Null: ask again, ever more seldom. */
+  setPublisher(pid: number, start: number, place: Uint8Array | null): void;
   programs(): ProgramCost[];
   /** Which program was chosen for each job on this kernel, e.g. { offCpuCapture: 'sched_exit_tp' }. */
   readonly chosen: Record<string, string>;
@@ -208,6 +232,9 @@ export class Profiler {
     /** Java virtual machines that are described, and descriptions that found no room since the start. */
     runtimes: number;
     runtimesRefused: number;
+    /** Processes whose threads' traces are read, and those that found no room since the start. */
+    publishers: number;
+    publishersRefused: number;
   };
   /** Detaches everything. Idempotent; also on environment teardown. */
   close(): void;

@@ -59,6 +59,14 @@ std::string readFile(const char* path) {
   return all;
 }
 
+uint64_t startTicks(uint32_t pid) {
+  std::string stat = readFile(("/proc/" + std::to_string(pid) + "/stat").c_str());
+  // "pid (comm) state …": the 22nd field; the name itself may hold parentheses and blanks.
+  size_t at = stat.rfind(')');
+  for (int field = 2; at != std::string::npos && field < 22; field++) at = stat.find(' ', at + 1);
+  return at == std::string::npos ? 0 : std::strtoull(stat.c_str() + at, nullptr, 10);
+}
+
 std::string kernelRelease() {
   utsname name;
   return uname(&name) == 0 ? name.release : "";

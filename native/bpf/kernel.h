@@ -47,6 +47,9 @@ std::string kernelFunctionName(const std::string& name);
 /** A whole small file of /proc or /sys; '' when it cannot be read. */
 std::string readFile(const char* path);
 
+/** When a process started, in ticks since boot, as in /proc/PID/stat; 0 if there is none. */
+uint64_t startTicks(uint32_t pid);
+
 /** The kernel's own type information. */
 class KernelTypes {
  public:

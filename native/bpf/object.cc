@@ -128,6 +128,10 @@ void Object::resize(const std::string& name, uint32_t entries) {
   bpf_map__set_max_entries(map(name), entries);
 }
 
+void Object::allocateLate(const std::string& name) {
+  bpf_map__set_map_flags(map(name), bpf_map__map_flags(map(name)) | BPF_F_NO_PREALLOC);
+}
+
 void Object::share(const std::string& name, const Object& owner) {
   bpf_map* own = bpf_object__find_map_by_name(object_, name.c_str());
   if (!own) return;

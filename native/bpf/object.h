@@ -29,6 +29,8 @@ class Object {
     std::memcpy(knobAddress(name, sizeof value), &value, sizeof value);
   }
   void resize(const std::string& map, uint32_t entries);
+  /** Entries of a hash map are allocated when they are made. */
+  void allocateLate(const std::string& map);
   /** Uses another object's map in place of the own one of this name. */
   void share(const std::string& map, const Object& owner);
   /** Leaves the program out, as a kernel may not be able to load it. */

@@ -39,6 +39,7 @@ struct Options {
   uint64_t maxProcessBytes = 32u << 20;
   uint64_t maxTableBytes = 64u << 20;
   bool unwinds = true;  // false: frame pointers only
+  bool traces = true;   // what threads work on, where their process publishes it
 };
 
 }  // namespace stackwell

@@ -79,6 +79,7 @@ class Processes {
   void forgetBefore(uint64_t ns);
 
   const Files& files() const { return files_; }
+  bool has(uint32_t pid) const { return processes_.contains(pid); }
   size_t size() const { return processes_.size(); }
   uint64_t bytes() const { return bytes_ + files_.bytes(); }
   /** Processes whose mappings had to be given up, as the tables were full; since the call before. */

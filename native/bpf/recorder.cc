@@ -30,6 +30,7 @@ Recorder::Recorder(const Options& options) : processes_(options.maxProcessBytes)
   scope_ = std::make_unique<ScopeFilter>(options);
   tables_ = std::make_unique<Tables>(scope_->object(), options.maxTableBytes);
   runtimes_ = std::make_unique<Runtimes>(scope_->object());
+  if (options.traces) publishers_ = std::make_unique<Publishers>(*scope_);
   if (options.hz) {
     samplers_.push_back(std::make_unique<OnCpu>(options, scope_->object(), stacks_));
     chosen_["onCpu"] = "perf_event cpu-clock";
@@ -55,6 +56,7 @@ int Recorder::readRings(uint64_t untilNs) {
   for (uint32_t pid : stacks_.takeSeen()) {
     processes_.want(pid);
     runtimes_->see(pid, processes_);
+    if (publishers_) publishers_->see(pid, processes_);
   }
   tables_->consume(processes_);
   userBytes_ = processes_.bytes() + stacks_.bytes();
@@ -103,8 +105,8 @@ Columns Recorder::drain() {
   drains_++;
   ColumnBuilder builder(columns, processes_, stacks_, drains_);
   for (auto& sampler : samplers_) {
-    sampler->take(set, [&](const sw_key& key, const sw_value& value) {
-      builder.add(key, value, sampler->worth(value));
+    sampler->take(set, [&](const sw_key& key, const sw_trace& trace, const sw_value& value) {
+      builder.add(key, trace, value, sampler->worth(value));
     });
     std::array<uint64_t, SW_COUNTERS> counted = sampler->takeCounters();
     columns.lost[kCountsFull] += counted[SW_LOST_COUNTS_FULL];
@@ -114,6 +116,9 @@ Columns Recorder::drain() {
     columns.lost[kMissedWakeup] += counted[SW_LOST_MISSED_WAKEUP];
     columns.lost[kFilesFull] += counted[SW_LOST_FILES_FULL];
     columns.lost[kWantedFull] += counted[SW_LOST_WANTED_FULL];
+    columns.untraced[kFull] += counted[SW_UNTRACED_FULL];
+    columns.untraced[kUnreadable] += counted[SW_UNTRACED_UNREADABLE];
+    columns.untraced[kInvalid] += counted[SW_UNTRACED_INVALID];
     columns.skipped[kIdle] += counted[SW_SKIPPED_IDLE];
     columns.skipped[kScope] += counted[SW_SKIPPED_SCOPE];
     columns.skipped[kExcluded] += counted[SW_SKIPPED_EXCLUDED];
@@ -126,6 +131,7 @@ Columns Recorder::drain() {
   stacks_.release(set, drains_);
   processes_.forgetBefore(columns.endNs - kExitGraceNs);
   runtimes_->forgetEnded();
+  if (publishers_) publishers_->forgetEnded(processes_);
   userBytes_ = processes_.bytes() + stacks_.bytes();
   processCount_ = processes_.size();
   return columns;
@@ -184,15 +190,33 @@ void Recorder::answerWanted(RuntimeAnswer answer) {
   if (lock.owns_lock() && !closed_) takeAnswers();
 }
 
+std::vector<WantedPublisher> Recorder::takeWantedPublishers() {
+  std::unique_lock lock(mutex_, std::try_to_lock);
+  if (!lock.owns_lock() || closed_ || !publishers_) return {};
+  return publishers_->takeWanted(processes_, monotonicNow());
+}
+
+void Recorder::answerWanted(PublisherAnswer answer) {
+  {
+    std::lock_guard lock(answersMutex_);
+    publisherAnswers_.push_back(std::move(answer));
+  }
+  std::unique_lock lock(mutex_, std::try_to_lock);
+  if (lock.owns_lock() && !closed_) takeAnswers();
+}
+
 void Recorder::takeAnswers() {
   std::vector<TableAnswer> answers;
   std::vector<RuntimeAnswer> runtimeAnswers;
+  std::vector<PublisherAnswer> publisherAnswers;
   {
     std::lock_guard lock(answersMutex_);
     answers.swap(answers_);
     runtimeAnswers.swap(runtimeAnswers_);
+    publisherAnswers.swap(publisherAnswers_);
   }
   for (const RuntimeAnswer& answer : runtimeAnswers) runtimes_->answer(answer, monotonicNow());
+  for (const PublisherAnswer& answer : publisherAnswers) publishers_->answer(answer);
   for (const TableAnswer& answer : answers) {
     if (answer.table.empty())
       tables_->refuse(answer.id, answer.later);
@@ -202,11 +226,21 @@ void Recorder::takeAnswers() {
 }
 
 Memory Recorder::memory() {
-  if (std::unique_lock lock(mutex_, std::try_to_lock); lock.owns_lock() && tables_)
+  if (std::unique_lock lock(mutex_, std::try_to_lock); lock.owns_lock() && tables_) {
     std::tie(tableStats_, runtimeCount_, runtimesRefused_) =
         std::make_tuple(tables_->stats(), runtimes_->described(), runtimes_->refused());
-  return {
-      mapBytes_ + tableStats_.bytes, userBytes_, processCount_, tableStats_, runtimeCount_, runtimesRefused_};
+    if (publishers_)
+      std::tie(publisherCount_, publishersRefused_) =
+          std::make_tuple(publishers_->placed(), publishers_->refused());
+  }
+  return {mapBytes_ + tableStats_.bytes,
+          userBytes_,
+          processCount_,
+          tableStats_,
+          runtimeCount_,
+          runtimesRefused_,
+          publisherCount_,
+          publishersRefused_};
 }
 
 void Recorder::close() {

@@ -18,6 +18,7 @@
 #include "columns.h"
 #include "options.h"
 #include "processes.h"
+#include "publishers.h"
 #include "runtimes.h"
 #include "sampler.h"
 #include "scope.h"
@@ -36,6 +37,7 @@ struct Memory {
   uint64_t kernelBytes, userBytes, processes;
   TableStats tables;
   uint64_t runtimes, runtimesRefused;
+  uint64_t publishers, publishersRefused;
 };
 
 /** A table for a file that wanted one, or why there is none. */
@@ -63,6 +65,9 @@ class Recorder {
   /** Processes with a runtime that is not described; empty while a drain runs. */
   std::vector<WantedRuntime> takeWantedRuntimes();
   void answerWanted(RuntimeAnswer answer);
+  /** Processes that publish, of which it is not known where; empty while a drain runs. */
+  std::vector<WantedPublisher> takeWantedPublishers();
+  void answerWanted(PublisherAnswer answer);
   std::vector<ProgramCost> programs();
   Memory memory();
   const std::map<std::string, std::string>& chosen() const { return chosen_; }
@@ -78,6 +83,7 @@ class Recorder {
   std::mutex answersMutex_;
   std::vector<TableAnswer> answers_;
   std::vector<RuntimeAnswer> runtimeAnswers_;
+  std::vector<PublisherAnswer> publisherAnswers_;
   std::atomic<bool> closed_{false};
   std::map<std::string, std::string> chosen_;
   Stacks stacks_;
@@ -86,6 +92,7 @@ class Recorder {
   std::unique_ptr<ScopeFilter> scope_;
   std::unique_ptr<Tables> tables_;
   std::unique_ptr<Runtimes> runtimes_;
+  std::unique_ptr<Publishers> publishers_;  // null when nobody wants to know
   std::vector<std::unique_ptr<Sampler>> samplers_;
   uint32_t set_ = 0;
   uint32_t drains_ = 0;
@@ -95,6 +102,7 @@ class Recorder {
   std::atomic<uint64_t> userBytes_{0}, processCount_{0};
   TableStats tableStats_;  // of the environment's thread
   uint64_t runtimeCount_ = 0, runtimesRefused_ = 0;
+  uint64_t publisherCount_ = 0, publishersRefused_ = 0;
 };
 
 }  // namespace stackwell

@@ -20,15 +20,6 @@ constexpr std::string_view kJvmLibrary = "/libjvm.so";
 constexpr uint64_t kFirstPauseNs = 100'000'000;
 constexpr uint32_t kMostDoublings = 9;
 
-/** When the process started, in ticks since boot; 0 if there is none. */
-uint64_t startTicks(uint32_t pid) {
-  std::string stat = readFile(("/proc/" + std::to_string(pid) + "/stat").c_str());
-  // "pid (comm) state …": the 22nd field; the name itself may hold parentheses and blanks.
-  size_t at = stat.rfind(')');
-  for (int field = 2; at != std::string::npos && field < 22; field++) at = stat.find(' ', at + 1);
-  return at == std::string::npos ? 0 : std::strtoull(stat.c_str() + at, nullptr, 10);
-}
-
 }  // namespace
 
 Runtimes::Runtimes(Object& maps) : map_(maps.mapFd("sw_jvms")) {}

@@ -31,7 +31,7 @@ class Sampler {
   virtual uint64_t worth(const sw_value& value) const = 0;
 
   /** Gives each row of a set that no program writes to, and empties it. */
-  void take(uint32_t set, const std::function<void(const sw_key&, const sw_value&)>& row);
+  void take(uint32_t set, const std::function<void(const sw_key&, const sw_trace&, const sw_value&)>& row);
   /** Counters since the call before. */
   std::array<uint64_t, SW_COUNTERS> takeCounters() { return counters_.take(object_); }
   Object& object() { return object_; }
@@ -40,8 +40,10 @@ class Sampler {
   Object object_;
 
  private:
+  template <typename Key, typename Row>
+  void takeMap(const char* map, Row row);
+
   Counters counters_;
-  std::vector<sw_key> keys_;
   std::vector<sw_value> values_;
 };
 

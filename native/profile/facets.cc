@@ -14,6 +14,10 @@ bool IsFacet(const Canonical::Label& label) {
   return label.num != 0 && (label.key == "pid" || label.key == "tid" || label.key == "thread_id");
 }
 
+bool IsOfRequest(std::string_view name) {
+  return name == "trace_id" || name == "span_id" || name == "profile_id";
+}
+
 }  // namespace
 
 std::string LabelText(std::string_view str, int64_t num, std::string_view num_unit) {
@@ -33,7 +37,8 @@ std::vector<Facet> FindFacets(const Canonical& canonical, const std::vector<doub
   for (const auto& [name, values] : shares) {
     std::vector<std::pair<double, std::string_view>> order;
     for (const auto& [value, weight] : values) order.emplace_back(-weight, value);
-    const size_t kept = std::min(order.size(), max_values);
+    const size_t kept =
+        std::min(order.size(), IsOfRequest(name) ? std::min(kMostRequests, max_values) : max_values);
     std::partial_sort(order.begin(), order.begin() + kept, order.end());
     Facet& facet = facets.emplace_back(Facet{std::string(name), {}, order.size() - kept});
     for (size_t i = 0; i < kept; i++) facet.values.emplace_back(order[i].second);

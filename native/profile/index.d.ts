@@ -141,7 +141,7 @@ export interface StoredProfile {
   segments: string[];
   /** Compressed (stack, sample labels, value) rows. Opaque outside the engine; format in docs/storage.md. */
   rows: Uint8Array;
-  /** Distinct values of each sample label (strings; of numbers only pid, tid and thread_id), at most `maxFacetValues` each, largest share first. */
+  /** Distinct values of each sample label (strings; of numbers only pid, tid and thread_id), at most `maxFacetValues` each, of trace_id, span_id and profile_id 4, largest share first. */
   facets: Record<string, string[]>;
   /** Names of the facets that had more values than that, with how many were left out. */
   facetsOmitted: Record<string, number>;
@@ -337,14 +337,14 @@ export interface Weights {
 export class Merger {
   /**
    * `sampleLabels: false` sums rows of one stack whatever their sample labels, which takes less time and memory (default
-   * true); a list keeps these ones only. `pprof({ sampleLabels: true })` and `rollUp` need them; matchers and `sumBy` do
+   * true); a list keeps these ones only, or all `except` some. `pprof({ sampleLabels: true })` and `rollUp` need them; matchers and `sumBy` do
    * not.
    */
   constructor(options?: {
     matchers?: SampleMatcher[];
     /** Of what is added to the right (default: the same). */
     rightMatchers?: SampleMatcher[];
-    sampleLabels?: boolean | string[];
+    sampleLabels?: boolean | string[] | { except: string[] };
     limits?: Limits;
   });
   /** Needed before rows that point into it. A damaged segment throws SW_SEGMENT_DAMAGED and changes nothing. */

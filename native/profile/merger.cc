@@ -115,13 +115,12 @@ void Merger::Add(Cell cell, int64_t value, Side side, uint32_t replicate) {
 }
 
 uint32_t Merger::Kept(uint32_t label_set) {
-  if (!only_labels_ || label_set == 0) return label_set;
+  if (!choice_ || label_set == 0) return label_set;
   if (label_set >= kept_.size()) kept_.resize(symbols().label_set_count(), UINT32_MAX);
   if (kept_[label_set] == UINT32_MAX) {
     std::vector<SymbolColumns::Label> labels;
     for (const auto& label : symbols().LabelsOf(label_set))
-      if (std::ranges::find(*only_labels_, symbols().strings[label.key]) != only_labels_->end())
-        labels.push_back(label);
+      if (choice_->Keeps(symbols().strings[label.key])) labels.push_back(label);
     kept_[label_set] = symbols_.LabelSet(labels);
   }
   return kept_[label_set];

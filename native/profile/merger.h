@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -48,12 +49,21 @@ class Merger {
     Bytes bytes;
   };
 
-  /// `matchers` are those of each side; `only_labels` are the ones that are kept, else all.
+  /// Labels that are kept, or, if `except`, those that are not.
+  struct LabelChoice {
+    std::vector<std::string> names;
+    bool except = false;
+    bool Keeps(std::string_view name) const {
+      return (std::ranges::find(names, name) != names.end()) != except;
+    }
+  };
+
+  /// `matchers` are those of each side. Without `choice` all labels are kept.
   Merger(std::array<std::vector<LabelMatcher>, 2> matchers, bool keep_labels, const Limits& limits,
-         std::optional<std::vector<std::string>> only_labels = std::nullopt)
+         std::optional<LabelChoice> choice = std::nullopt)
       : matchers_(std::move(matchers)),
         keep_labels_(keep_labels),
-        only_labels_(std::move(only_labels)),
+        choice_(std::move(choice)),
         limits_(limits) {}
 
   /// Those that are there already are left alone. Tells which are damaged, by position, and how: those are
@@ -106,7 +116,7 @@ class Merger {
 
   const std::array<std::vector<LabelMatcher>, 2> matchers_;
   const bool keep_labels_;
-  const std::optional<std::vector<std::string>> only_labels_;
+  const std::optional<LabelChoice> choice_;
   const Limits limits_;
   Symbols symbols_;
   std::unordered_map<std::string, Remap> segments_;

@@ -204,15 +204,18 @@ class MergerObject : public Napi::ObjectWrap<MergerObject> {
     Thrown(info.Env(), [&] {
       const Napi::Object options = OptionalObject(info.Env(), info[0]);
       limits_ = FromLimits(info.Env(), options.Get("limits"));
-      std::optional<std::vector<std::string>> only;
-      if (options.Get("sampleLabels").IsArray())
-        only = FromStrings(options.Get("sampleLabels"), "sampleLabels");
+      std::optional<Merger::LabelChoice> choice;
+      const Napi::Value labels = options.Get("sampleLabels");
+      if (labels.IsArray())
+        choice = {FromStrings(labels, "sampleLabels"), false};
+      else if (labels.IsObject())
+        choice = {FromStrings(labels.As<Napi::Object>().Get("except"), "sampleLabels.except"), true};
       const Napi::Value left = options.Get("matchers"), right = options.Get("rightMatchers");
       // Matchers hold compiled expressions and cannot be copied.
       std::array<std::vector<LabelMatcher>, 2> matchers{FromMatchers(left),
                                                         FromMatchers(right.IsUndefined() ? left : right)};
       merger_ = std::make_unique<Merger>(std::move(matchers), OptionalFlag(options, "sampleLabels", true),
-                                         limits_, std::move(only));
+                                         limits_, std::move(choice));
     });
   }
 

@@ -105,11 +105,22 @@ export function agentMetrics(sources: MetricSources): Registry {
     return { evicted, none: refused - noRoom, no_room: noRoom };
   });
   gauge('processes', 'processes whose mappings are known', () => profiler.memory.processes);
+  gauge(
+    'trace_publishers',
+    'processes whose threads say which trace they work on',
+    () => profiler.memory.publishers,
+  );
   gauge('identities', 'processes whose service is known', () => services.size);
 
   counters('samples_total', 'samples (cpu) and intervals (offcpu)', 'type', () => totals.byKind);
   counter('truncated_total', 'samples with a stack that was cut', () => totals.truncated);
   counters('lost_total', 'samples lost before they were read, by cause', 'cause', () => totals.lost);
+  counters(
+    'untraced_total',
+    'samples without the trace that their thread works on, by cause',
+    'cause',
+    () => totals.untraced,
+  );
   counters('incomplete_total', 'samples whose stack does not reach the root, by how it ends', 'end', () =>
     each(INCOMPLETE_ENDS, totals.incomplete),
   );

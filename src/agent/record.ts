@@ -10,6 +10,7 @@ import { processTree, readStat, readStatus } from './procfs/process.js';
 import { PerfMapRequests } from './profiling/attach/perf-map-requests.js';
 import { commentLines } from './profiling/comments.js';
 import { offCpuOptions } from './profiling/options.js';
+import { Publishers } from './profiling/publishers.js';
 import { Runtimes } from './profiling/runtimes.js';
 import { startSymbolizer } from './profiling/symbolizer/symbolizer.js';
 import { UnwindTables } from './profiling/unwind-tables.js';
@@ -131,11 +132,13 @@ export async function record(options: RecordOptions): Promise<RecordResult> {
     try {
       const tables = new UnwindTables(profiler, symbols);
       const runtimes = new Runtimes(profiler, symbols, perfMaps);
-      const asked = () => tables.waiting + runtimes.waiting + perfMaps.waiting;
+      const publishers = new Publishers(profiler, symbols);
+      const asked = () => tables.waiting + runtimes.waiting + publishers.waiting + perfMaps.waiting;
       const follow = () => {
         profiler.poll();
         tables.follow();
         runtimes.follow();
+        publishers.follow();
       };
       await warmUp(follow, asked, () => target.ended() || options.signal?.aborted === true);
       // What was sampled meanwhile is none of the recording; unless there will be no more.

@@ -168,6 +168,12 @@ export const agentSchema = z.strictObject({
         ),
     })
     .prefault({}),
+  traceContext: z
+    .boolean()
+    .default(true)
+    .describe(
+      'read what the threads of a process work on (trace and span), where it publishes its OpenTelemetry thread context',
+    ),
   metricsListen: z.string().default('127.0.0.1:4041').describe("address and port of the agent's /metrics"),
   host: z.string().default('').describe('host label; empty = host name'),
   labels: z.record(z.string(), z.string()).default({}).describe('labels added to every profile'),

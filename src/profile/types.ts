@@ -47,6 +47,16 @@ export const SAMPLE_LABELS = [
   'waker',
 ] as const;
 
+/**
+ * Of those, and of what clients send, the ones with a value for each request: OpenTelemetry's ids, and what Pyroscope's
+ * clients call a span's. Rollups are without them, or they would be as large as what they are made of.
+ */
+export const REQUEST_LABELS = ['trace_id', 'span_id', 'profile_id'] as const;
+
+export function isOfRequest(name: string): boolean {
+  return (REQUEST_LABELS as readonly string[]).includes(name);
+}
+
 /** Why a frame has no name. Travels in pprof comments, see `docs/pprof.md`. */
 export const REASONS = [
   'no_symbols',

@@ -18,6 +18,7 @@ export const QUESTION = {
   lookupJava: 10,
   openJitDump: 11,
   openV8: 12,
+  findThreads: 13,
 } as const;
 
 export const STATUS = { ok: 0, notItsOwn: 1, damaged: 2, noFile: 3, notElf: 4 } as const;

@@ -178,6 +178,28 @@ export class Reader {
     }
   }
 
+  /**
+   * Where a process has the context of its threads, if it is a variable of `library`, which is mapped at `start`; as
+   * bpf/profile/publisher.h has it. 'absent' when the file has no such variable; null when the process does not tell.
+   */
+  async findThreads(
+    memory: SourceFile,
+    library: SourceFile,
+    { start, offset, context, musl }: { start: bigint; offset: bigint; context: bigint; musl: boolean },
+  ): Promise<Uint8Array | 'absent' | null> {
+    if (memory.level === 'none') return null;
+    try {
+      await this.#ensure(library);
+      const places = new Uint32Array(new BigUint64Array([start, offset, context]).buffer);
+      const answer = await this.#load(memory, Uint32Array.of(library.number, ...places, musl ? 1 : 0));
+      if (answer.status === STATUS.notElf) return 'absent';
+      return answer.status === STATUS.ok ? answer.payload : null;
+    } catch (error) {
+      blame(memory, error);
+      return null;
+    }
+  }
+
   /** Names for frames of a Java virtual machine; null when it cannot be read. */
   async lookupFrames(file: SourceFile, question: Uint32Array): Promise<LookupAnswer | null> {
     try {
@@ -325,6 +347,7 @@ const OPEN = {
   'jit-dump': QUESTION.openJitDump,
   java: QUESTION.openJava,
   v8: QUESTION.openV8,
+  threads: QUESTION.findThreads,
 } as const;
 
 /** The file that was asked about when the child ended takes the blame, unless it was killed from outside. */

@@ -4,7 +4,7 @@
 import type { Opened } from '#native/descriptors';
 import { closeDescriptor } from './opener.js';
 
-export type Kind = 'elf' | 'perf-map' | 'jit-dump' | 'java' | 'v8';
+export type Kind = 'elf' | 'perf-map' | 'jit-dump' | 'java' | 'v8' | 'threads';
 
 /** An open file that is read; its descriptor is closed by whoever holds it last. */
 export type Held = Pick<Opened, 'descriptor' | 'size'>;

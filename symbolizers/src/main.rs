@@ -14,6 +14,7 @@ mod kernel;
 mod memory;
 mod sandbox;
 mod server;
+mod threads;
 mod unwind;
 mod v8;
 

@@ -17,6 +17,7 @@ use crate::java::{Jvm, Question};
 use crate::jit::{JitDump, PerfMap};
 use crate::kernel::Kallsyms;
 use crate::sandbox::{memory_use, Opened};
+use crate::threads;
 use crate::v8::V8;
 
 /// First thing that is written: tells that the sandbox is closed, and which format follows.
@@ -37,6 +38,7 @@ const OPEN_JAVA: u32 = 9;
 const LOOK_UP_JAVA: u32 = 10;
 const OPEN_JIT_DUMP: u32 = 11;
 const OPEN_V8: u32 = 12;
+const FIND_THREADS: u32 = 13;
 
 const OK: u32 = 0;
 /// The debug file offered does not belong to the file.
@@ -44,7 +46,8 @@ const NOT_ITS_OWN: u32 = 1;
 const DAMAGED: u32 = 2;
 /// No such file was opened, or its descriptor did not arrive.
 const NO_FILE: u32 = 3;
-/// Mapped, but no ELF file: data, or code that a JIT compiler made. Or a program without a V8.
+/// Mapped, but no ELF file: data, or code that a JIT compiler made. Or a program without a V8, or a file that publishes
+/// nothing of threads.
 const NOT_ELF: u32 = 4;
 
 enum Source {
@@ -220,6 +223,16 @@ impl Server {
                 let mut answer = Answer::default();
                 jvm.lookup(&java_questions(rest), &mut answer);
                 answer.encode(out);
+            }
+            FIND_THREADS => {
+                let memory = self.take(file)?;
+                let question = threads::Question {
+                    mapped: (long(rest, 4), long(rest, 12)),
+                    context: long(rest, 20),
+                    musl: number(rest, 28) != 0,
+                };
+                let image = files::map(&name_of(number(rest, 0)))?;
+                out.extend_from_slice(&threads::find(memory, &image, &question)?);
             }
             _ => return Err(Failure::NoFile),
         }

@@ -25,6 +25,8 @@ export interface MadeSample {
   tid: number;
   threadName: string;
   stack: number;
+  /** Trace and span id. */
+  trace?: readonly [string, string];
   count: number;
   value: number;
 }
@@ -95,6 +97,8 @@ export function made(drain: MadeDrain): { drained: Drained; symbols: Symbols } {
       tid: numbers(samples, one => one.tid),
       threadName: numbers(samples, one => add(one.threadName)),
       stack: numbers(samples, one => one.stack),
+      trace: numbers(samples, one => add(one.trace?.[0] ?? '')),
+      span: numbers(samples, one => add(one.trace?.[1] ?? '')),
       count: Float64Array.from(samples, one => one.count),
       value: Float64Array.from(samples, one => one.value),
     },
@@ -135,6 +139,7 @@ export function made(drain: MadeDrain): { drained: Drained; symbols: Symbols } {
     strings,
     lost: { ...NO_LOSS, ...drain.lost },
     skipped: { idle: 0, out_of_scope: 0, excluded: 0, too_short: 0, too_long: 0, state: 0 },
+    untraced: { full: 0, unreadable: 0, invalid: 0 },
   };
   const names = interner();
   const frames = locations.flatMap(one => one.frames);
@@ -154,7 +159,7 @@ export function made(drain: MadeDrain): { drained: Drained; symbols: Symbols } {
   return { drained, symbols };
 }
 
-/** A profiler whose stacks need no unwind tables, and no descriptions of runtimes. */
+/** A profiler whose stacks need no unwind tables, and of whose processes nothing has to be found out. */
 export const noTables = {
   wantedTables: () => ({
     ...made({ samples: [], stacks: [], locations: [], processes: [] }).drained,
@@ -167,4 +172,10 @@ export const noTables = {
     start: new Float64Array(0),
   }),
   setRuntime() {},
+  wantedPublishers: () => ({
+    ...made({ samples: [], stacks: [], locations: [], processes: [] }).drained,
+    start: new Float64Array(0),
+    context: new BigUint64Array(0),
+  }),
+  setPublisher() {},
 };

@@ -41,6 +41,7 @@ function sampler(options: Partial<SamplerOptions> = {}): Sampler {
       close: async () => {},
       unwindTable: async () => ({ buildId: '', table: null, later: false }),
       describeRuntime: async () => null,
+      findThreads: async () => null,
     },
     services: {
       resolve: async () => ({ groups: [{ service_name: 's' }], groupOf: new Uint32Array(1) }),
@@ -121,6 +122,7 @@ test('a window that fails is counted, said, and the next one goes on', async () 
       close: async () => {},
       unwindTable: async () => ({ buildId: '', table: null, later: false }),
       describeRuntime: async () => null,
+      findThreads: async () => null,
     },
   });
   running.start();

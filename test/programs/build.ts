@@ -24,6 +24,7 @@ const PROGRAMS = {
   jitted: { from: ['jitted.c', 'clock.h'], command: C },
   mimic: { from: ['mimic.c', 'clock.h'], command: C },
   damaged: { from: ['damaged.c', 'clock.h'], command: C },
+  spans: { from: ['spans/main.go', 'spans/go.mod', 'spans/go.sum'], command: ['go', 'build'] },
   ledger: { from: ['go/main.go', 'go/go.mod'], command: ['go', 'build'] },
 } as const;
 
@@ -44,7 +45,7 @@ export function program(name: ProgramName): string {
   const [compiler, ...options] = command;
   const go = compiler === 'go';
   execFileSync(compiler, [...options, '-o', mine, go ? '.' : sourcePath(from[0])], {
-    cwd: go ? sourcePath('go') : sources,
+    cwd: go ? path.dirname(sourcePath(from[0])) : sources,
     env: { ...process.env, CGO_ENABLED: '0', GOFLAGS: '-buildvcs=false' },
     stdio: ['ignore', 'pipe', 'pipe'],
     encoding: 'utf8',

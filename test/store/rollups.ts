@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What rollups must do over every store: answers from them are those from what they were made of.
+import { createHash } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
 import { serverSchema } from '../../src/config/config.js';
 import { InFlight } from '../../src/server/ingest/in-flight.js';
@@ -60,6 +61,21 @@ class Server {
     await this.#push(body, { service_name: 'a', ...labels });
   }
 
+  /** A sample of each request, which has a trace of its own, and a span of its own in it. */
+  async sendRequests(time: number, count: number, host: string): Promise<void> {
+    const samples = Array.from({ length: count }, (_, row) => ({
+      stack: ['leaf', `handler-${row % 3}`, 'root'],
+      values: [row + 1],
+      labels: {
+        pid: '7',
+        span_name: `GET /${row % 2}`,
+        trace_id: createHash('md5').update(`${time} ${row}`).digest('hex'),
+        span_id: `${(time + row).toString(16).padStart(16, '0')}`,
+      },
+    }));
+    await this.#push(await pprof({ time, samples }), { service_name: 'a', host });
+  }
+
   async #push(pprof: Uint8Array, labels: Record<string, string>): Promise<void> {
     const push = { pprof, labels: Object.entries(labels), id: null, from: null, until: null };
     const { stored, refused } = await this.#ingest.add('', [push]);
@@ -83,6 +99,15 @@ class Server {
     const { functions, total } = await merger.top();
     const sums = Object.fromEntries(functions.name.map((name, row) => [name, total[row]!]));
     return { sums, profiles, read: (await this.#read()) - before };
+  }
+
+  /** Sum, warnings and whether sample labels name requests. */
+  async askOfRequests(raw: RawQuestion, sampleLabels = false) {
+    const question = await parseQuestion(this.#discovery, { type: TYPE, ...raw }, '');
+    const { merger, warnings } = await this.#query.merge({ ...question, sampleLabels });
+    const { sum } = await merger.flamegraph();
+    const spans = await merger.sumBy('span_id');
+    return { sum, warnings, spans: spans.value.filter(value => value !== '').length };
   }
 
   async timeline(raw: RawQuestion, stepMs: number, groupBy: string[]) {
@@ -159,6 +184,55 @@ export function rollupContract(name: string, factory: StoreFactory): void {
       expect(sorted(rolled.series)).toEqual(sorted(timeline.series));
       // Nothing is done twice.
       expect(await server.worker().round(Date.now())).toBe(0);
+    });
+
+    it('do not tell requests apart, and questions about one do not take them', async () => {
+      store = await factory.create();
+      const server = new Server(store);
+      for (let window = 0; window < 12; window++)
+        await server.sendRequests(start + window * 10_000, 50, window % 2 === 0 ? 'h1' : 'h2');
+      const trace = createHash('md5')
+        .update(`${start + 30_000} 7`)
+        .digest('hex');
+      const whole = range(0, HOUR);
+      const asked: RawQuestion[] = [
+        { ...whole, query: `{trace_id="${trace}"}` },
+        { ...whole, query: `{service_name="a", span_id=~".*${(start + 30_007).toString(16)}"}` },
+        { ...whole, query: `{trace_id!="${trace}", host="h2"}` },
+        { ...whole, query: '{span_name="GET /1", host=~"h.*"}' },
+        whole,
+      ];
+      const before = [];
+      for (const question of asked) before.push(await server.askOfRequests(question));
+      expect(before.map(({ sum }) => sum)).toEqual([8n, 8n, 6n * 1275n - 8n, 12n * 650n, 12n * 1275n]);
+      expect((await server.askOfRequests(whole, true)).spans).toBe(600);
+
+      await server.worker().round(Date.now());
+      for (const [row, question] of asked.entries()) {
+        const { sum, warnings } = await server.askOfRequests(question);
+        expect({ sum, warnings }, question.query).toEqual({ sum: before[row]!.sum, warnings: [] });
+      }
+      // What was kept with each sample is told to be gone from most of them.
+      const labelled = await server.askOfRequests(whole, true);
+      expect(labelled.sum).toBe(before[4]!.sum);
+      expect(labelled.warnings).toEqual([
+        expect.stringContaining('rollups do not keep trace_id and span_id'),
+      ]);
+      expect(labelled.spans).toBe(0);
+      for (const level of LEVELS) {
+        const rollups = await collect(store, { ...ALL, from: start, until: start + DAY, level });
+        // Three handlers times two span names, of two hosts.
+        for (const { rows } of rollups) expect(rows.length).toBeLessThan(120);
+      }
+
+      // Past the retention of profiles as they came, the answer says how much it does not know of.
+      const kept = { 60: 400 * DAY, 600: 400 * DAY, 3600: 400 * DAY, 86400: 400 * DAY };
+      await store.expire({ maxAge: { 0: DAY, ...kept }, maxBytes: 0 }, Date.now());
+      const late = await server.askOfRequests(asked[0]!);
+      expect(late.sum).toBe(0n);
+      expect(late.warnings).toEqual([expect.stringContaining('the answer is from the 0 %')]);
+      expect((await server.askOfRequests(whole)).sum).toBe(before[4]!.sum);
+      expect((await server.timeline(asked[0]!, 600_000, [])).warnings).toEqual(late.warnings);
     });
 
     it('answer days from one each, and the rest of a range from hours', async () => {

@@ -4,12 +4,13 @@ import { type AgentConfig, durationMs } from '../../config/config.js';
 
 /** What to sample, as the configuration says. */
 export function profilerOptions(
-  config: Pick<AgentConfig, 'hz' | 'offCpu' | 'unwind'>,
-): Pick<ProfilerOptions, 'onCpu' | 'offCpu' | 'unwinds' | 'maxTableBytes'> {
+  config: Pick<AgentConfig, 'hz' | 'offCpu' | 'unwind' | 'traceContext'>,
+): Pick<ProfilerOptions, 'onCpu' | 'offCpu' | 'unwinds' | 'maxTableBytes' | 'traces'> {
   const always = {
     onCpu: { hz: config.hz },
     unwinds: config.unwind.tables,
     maxTableBytes: config.unwind.maxBytes,
+    traces: config.traceContext,
   };
   if (!config.offCpu.enabled) return always;
   return {

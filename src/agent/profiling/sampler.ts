@@ -10,13 +10,17 @@ import type { Log } from '../log.js';
 import type { PushSeries } from '../outbox/push-request.js';
 import { wallClock } from '../procfs/clock.js';
 import { PerfMapRequests } from './attach/perf-map-requests.js';
+import { type PublisherProfiler, Publishers } from './publishers.js';
 import { type RuntimeProfiler, Runtimes } from './runtimes.js';
 import type { Services } from './services.js';
 import type { SymbolSource } from './symbols.js';
 import { type TableProfiler, UnwindTables } from './unwind-tables.js';
 import { type Kind, WindowBuilder } from './window.js';
 
-export type WindowProfiler = Pick<Profiler, 'poll' | 'drain' | 'close'> & TableProfiler & RuntimeProfiler;
+export type WindowProfiler = Pick<Profiler, 'poll' | 'drain' | 'close'> &
+  TableProfiler &
+  RuntimeProfiler &
+  PublisherProfiler;
 
 export interface SamplerOptions {
   profiler: WindowProfiler;
@@ -43,6 +47,8 @@ export interface SamplerTotals extends Coverage {
   lateWindows: number;
   profiles: number;
   byKind: Record<Kind, number>;
+  /** Samples that go without what their thread worked on, by cause. */
+  untraced: Record<string, number>;
   /** Of the last window: from drain to delivery. */
   lastSeconds: number;
 }
@@ -73,6 +79,7 @@ export class Sampler {
     lateWindows: 0,
     profiles: 0,
     byKind: { cpu: 0, offcpu: 0 },
+    untraced: {},
     lastSeconds: 0,
     ...noCoverage(),
   };
@@ -86,11 +93,13 @@ export class Sampler {
   readonly perfMaps: PerfMapRequests;
   private readonly tables: UnwindTables;
   private readonly runtimes: Runtimes;
+  private readonly publishers: Publishers;
 
   constructor(private readonly options: SamplerOptions) {
     this.perfMaps = new PerfMapRequests(options.attach);
     this.tables = new UnwindTables(options.profiler, options.symbols);
     this.runtimes = new Runtimes(options.profiler, options.symbols, this.perfMaps);
+    this.publishers = new Publishers(options.profiler, options.symbols);
   }
 
   start(): void {
@@ -118,6 +127,7 @@ export class Sampler {
       const records = profiler.poll();
       this.tables.follow();
       this.runtimes.follow();
+      this.publishers.follow();
       // Half as long when there is much to read, slowly longer when there is not.
       this.pollMs =
         records > BUSY_RECORDS
@@ -155,6 +165,8 @@ export class Sampler {
       if (last) this.options.profiler.close();
       for (const [cause, count] of Object.entries(drained.lost))
         if (count > 0) this.totals.lost[cause] = (this.totals.lost[cause] ?? 0) + count;
+      for (const [cause, count] of Object.entries(drained.untraced))
+        this.totals.untraced[cause] = (this.totals.untraced[cause] ?? 0) + count;
       const series = await this.profiles(drained);
       this.totals.windows++;
       if (series.length > 0) await this.options.deliver(series);

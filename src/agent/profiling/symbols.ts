@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Drained, WantedRuntimes, WantedTables } from '#native/bpf';
+import type { Drained, WantedPublishers, WantedRuntimes, WantedTables } from '#native/bpf';
 import type { Symbols } from '../../symbolizer/symbols.js';
 
 export type { Symbols };
@@ -20,6 +20,8 @@ export interface SymbolSource {
   unwindTable(wanted: WantedTables, row: number): Promise<UnwindTable>;
   /** What the unwinder must know of a row of `wanted`; null when the runtime does not tell, or not yet. */
   describeRuntime(wanted: WantedRuntimes, row: number): Promise<Uint8Array | null>;
+  /** Where the process whose files are these rows of `wanted` has its threads' context; null when it does not tell, or not yet. */
+  findThreads(wanted: WantedPublishers, rows: number[]): Promise<Uint8Array | null>;
   stats(): { restarts: number; cachedLocations: number; residentBytes: number; pid: number | null };
   close(): Promise<void>;
 }

@@ -172,7 +172,7 @@ export class WindowBuilder {
     const values = new BigInt64Array(rows.length);
     const valueWords = words(values);
     const labelOffset = new Uint32Array(rows.length + 1);
-    const labels = new Labels(rows.length * (offCpu ? 6 : 4), strings);
+    const labels = new Labels(rows.length * (offCpu ? 8 : 6), strings);
     const tally = new Tally();
     // The stand-in for what could not be read comes after all others; until their number is known it has this one.
     const standIn = 0xffff_ffff;
@@ -207,6 +207,11 @@ export class WindowBuilder {
       labels.add('process_name', strings.add(this.name(drained.processes.comm[owner]!)));
       labels.add('thread_id', strings.number(samples.tid[row]!));
       labels.add('thread_name', strings.add(this.name(samples.threadName[row]!)));
+      const trace = samples.trace[row]!;
+      if (trace !== 0) {
+        labels.add('trace_id', strings.add(drained.strings[trace]!));
+        labels.add('span_id', strings.add(drained.strings[samples.span[row]!]!));
+      }
       if (offCpu) {
         const phase = samples.phase[row]!;
         labels.add('phase', strings.add(PHASES[phase] ?? ''));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What there is in a range. Wide ranges are looked up in rollups: they have the labels of what they are made of.
-import type { Labels } from '../../profile/types.js';
+import { isOfRequest, type Labels } from '../../profile/types.js';
 import type { LabelNames, LabelValues, Selection, Store } from '../../store/store.js';
 import { type Ages, choosePieces } from './pieces.js';
 
@@ -25,7 +25,9 @@ export class Discovery {
   }
 
   async labelValues(name: string, selection: Selection, limit: number): Promise<LabelValues> {
-    const found = await this.#each(selection, piece => this.store.labelValues(name, piece, limit));
+    // Of requests rollups know nothing.
+    const ask = (piece: Selection) => this.store.labelValues(name, piece, limit);
+    const found = isOfRequest(name) ? [await ask(selection)] : await this.#each(selection, ask);
     const values = [...new Set(found.flatMap(one => one.values))].sort();
     // What one part left out may be what another one has: at least so many are missing.
     const omitted = Math.max(0, ...found.map(one => one.omitted)) + Math.max(0, values.length - limit);

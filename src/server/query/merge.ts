@@ -2,7 +2,7 @@
 // A selection becomes one merged profile, or one for each value of some labels.
 import { Merger } from '#native/profile';
 import { labelOf } from '../../profile/labels.js';
-import type { Labels } from '../../profile/types.js';
+import { type Labels, REQUEST_LABELS } from '../../profile/types.js';
 import type { ProfileRecord, Store } from '../../store/store.js';
 import { countProfiles } from '../rollup/roll-up.js';
 import { type Ages, choosePieces, selectPieces } from './pieces.js';
@@ -164,6 +164,8 @@ export async function merge(sources: Sources, question: Question, groupBy: strin
     ages: sources.ages,
     ...(question.profileIds === undefined ? {} : { maxLevel: 0 }),
   });
+  if (question.sampleLabels === true)
+    warnings.push(...(await withoutRequests(sources.store, question, pieces)));
   const whole = new Target(question);
   const groups = new Map<string, { labels: Labels; target: Target }>();
   const chosen = groupBy.length === 0 ? null : await largestGroups(sources.store, question, groupBy, pieces);
@@ -188,6 +190,17 @@ export async function merge(sources: Sources, question: Question, groupBy: strin
     })),
     omittedGroups: chosen?.omitted ?? 0,
   };
+}
+
+/** What an answer that shows sample labels does not show, because a part of it comes from rollups. */
+async function withoutRequests(store: Store, { selection }: Question, pieces: Piece[]): Promise<string[]> {
+  const rolled = pieces.filter(({ level }) => level > 0);
+  const names = await Promise.all(rolled.map(piece => store.labelNames({ ...selection, ...piece })));
+  const lacking = REQUEST_LABELS.filter(name => names.some(({ sample }) => sample.includes(name)));
+  if (lacking.length === 0) return [];
+  return [
+    `rollups do not keep ${lacking.join(' and ')}: only samples that are still there as they came have them; ask for a range of two minutes or less, or with a matcher on them`,
+  ];
 }
 
 /**

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Selections, from whichever rollups there are.
+
+import { isOfRequest } from '../../profile/types.js';
 import { LEVELS, type ProfileRecord, SETTLE_MS, type Selection, type Store } from '../../store/store.js';
 import { fitsWide, type Piece, plan } from './plan.js';
 
@@ -28,9 +30,19 @@ export async function choosePieces(
   selection: Selection,
   { groupBy = [], maxLevel = LEVELS.at(-1)!, narrow = false, ages, now = Date.now() }: PieceOptions,
 ): Promise<{ pieces: Piece[]; warnings: string[] }> {
-  const { from, until } = selection;
-  if (until - from <= SHORT_MS || maxLevel < LEVELS[0])
-    return { pieces: [{ from, until, level: 0, wide: false }], warnings: [] };
+  const { from, until, sampleMatchers = [] } = selection;
+  const asTheyCame = [{ from, until, level: 0, wide: false }];
+  if (until - from <= SHORT_MS || maxLevel < LEVELS[0]) return { pieces: asTheyCame, warnings: [] };
+  const ofRequests = sampleMatchers.map(({ name }) => name).filter(isOfRequest);
+  if (ofRequests.length > 0) {
+    // What else there is of this range is in rollups, which do not tell requests apart.
+    const { sampleMatchers: _, ...whole } = selection;
+    const { pieces } = await choosePieces(store, whole, { ages, now });
+    const parts = await Promise.all(pieces.map(piece => totalOf(store, { ...whole, ...piece })));
+    const all = parts.reduce((sum, part) => sum + part, 0n);
+    const kept = await totalOf(store, { ...whole, level: 0 });
+    return { pieces: asTheyCame, warnings: all === kept ? [] : [onlyInRollups(ofRequests, kept, all)] };
+  }
   const stale = await store.rollups.stale({ from, until }, MOST_STALE);
   // Where the list ends, what comes after is not known.
   const listed = stale.length < MOST_STALE ? Number.POSITIVE_INFINITY : stale.at(-1)!.start;
@@ -54,6 +66,16 @@ export async function choosePieces(
           `profiles around ${new Date(cut.from).toISOString()} are only kept in longer intervals; those that the range cuts are left out`,
         ];
   return { pieces, warnings };
+}
+
+async function totalOf(store: Store, selection: Selection): Promise<bigint> {
+  const series = await store.timeline(selection, selection.until - selection.from, []);
+  return series.flatMap(({ totals }) => totals).reduce((sum, total) => sum + total, 0n);
+}
+
+function onlyInRollups(names: string[], kept: bigint, all: bigint): string {
+  const percent = all === 0n ? 0 : Math.round((Number(kept) / Number(all)) * 1000) / 10;
+  return `rollups do not keep ${[...new Set(names)].join(' and ')}: the answer is from the ${percent} % of this range that is still there as it came`;
 }
 
 /** Piece after piece, in batches, oldest first; the next piece is asked for while one is worked on. */

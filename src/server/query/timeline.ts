@@ -72,8 +72,10 @@ export async function timeline(
     maxLevel: levelFor(buckets),
     ages: sources.ages,
   });
-  if ((selection.sampleMatchers ?? []).length > 0 || sampleLabels.length > 0)
-    return byRows(sources, question, pieces, buckets, groupBy, sampleLabels[0] ?? null);
+  if ((selection.sampleMatchers ?? []).length > 0 || sampleLabels.length > 0) {
+    const answer = await byRows(sources, question, pieces, buckets, groupBy, sampleLabels[0] ?? null);
+    return { ...answer, warnings: [...kept, ...answer.warnings] };
+  }
   const { stepMs, origin } = buckets;
   const sum = new SeriesSum();
   for (const piece of pieces) {

@@ -3,12 +3,13 @@
 import { createHash } from 'node:crypto';
 import { Merger, type Summed, type SymbolWriter, sumProfiles } from '#native/profile';
 import { labelOf } from '../../profile/labels.js';
-import type { Labels } from '../../profile/types.js';
+import { isOfRequest, type Labels, REQUEST_LABELS } from '../../profile/types.js';
 import {
   type Bucket,
   LEVELS,
   type ProfileRecord,
   type Segment,
+  type Selection,
   type Store,
   WIDE_LABELS,
   WIDE_SAMPLE_LABELS,
@@ -53,6 +54,10 @@ class Group {
   add(record: ProfileRecord): void {
     this.records.push(record);
     for (const [name, values] of Object.entries(record.facets)) {
+      if (isOfRequest(name)) {
+        this.#omitted.add(name);
+        continue;
+      }
       const all = this.#facets.get(name) ?? new Set();
       this.#facets.set(name, all);
       for (const value of values) {
@@ -131,6 +136,36 @@ function wideLabels(labels: Labels): Labels {
   return Object.fromEntries(WIDE_LABELS.filter(name => name in labels).map(name => [name, labels[name]!]));
 }
 
+/** Which services' rows may say of which request they are. Asks the store once for each, and only where any does. */
+class Requests {
+  readonly #services = new Map<string, boolean>();
+  #any: boolean | null = null;
+
+  constructor(
+    private readonly store: Store,
+    private readonly bucket: Bucket,
+  ) {}
+
+  async has({ tenant, labels }: Group): Promise<boolean> {
+    this.#any ??= await this.#ask({ tenant: null, matchers: [] });
+    if (!this.#any) return false;
+    const value = labelOf(labels, 'service_name');
+    const key = JSON.stringify([tenant, value]);
+    const known =
+      this.#services.get(key) ??
+      (await this.#ask({ tenant, matchers: [{ name: 'service_name', op: '=', value }] }));
+    this.#services.set(key, known);
+    return known;
+  }
+
+  async #ask(of: Pick<Selection, 'tenant' | 'matchers'>): Promise<boolean> {
+    const { start, level, partition } = this.bucket;
+    const range = { from: start, until: start + level * 1000, partitions: [partition] };
+    const { sample } = await this.store.labelNames({ ...of, ...range });
+    return sample.some(isOfRequest);
+  }
+}
+
 /**
  * Reads the level below and makes the level of `bucket`. Wide ones of the finest level are made of its other rollups;
  * they bring together what the profiles of many agents have each in a segment of its own. Coarser wide ones get symbols
@@ -166,39 +201,50 @@ export async function rollUp(
       }
   };
 
+  const day = new Date(bucket.start).toISOString().slice(0, 10);
+  /** By a writer, with symbols of its own, as far as it has not written them before. */
+  const write = async (group: Group, isWide: boolean, since: string): Promise<void> => {
+    const sampleLabels = isWide ? [...WIDE_SAMPLE_LABELS] : { except: [...REQUEST_LABELS] };
+    const merger = new Merger({ sampleLabels });
+    const known = new Set<string>();
+    for (const { id, bytes } of made.segments)
+      if (group.records.some(({ segments }) => segments.includes(id))) {
+        await merger.addSegment(id, bytes);
+        known.add(id);
+      }
+    await symbols.supply(merger, group.records, known);
+    const { damaged } = await merger.addProfiles(group.records);
+    if (!isWide || !finest) made.damaged += damaged.length;
+    const { tenant } = group;
+    const service = labelOf(group.labels, 'service_name');
+    const writer = writers.get(tenant, service, since);
+    const { ticket, segment, profiles } = await merger.rollUp(writer);
+    const record = group.record(bucket, isWide, profiles[0]!);
+    if (record === null) {
+      writer.rollback(ticket);
+      return;
+    }
+    made.profiles.push(record);
+    made.tickets.push({ writer, ticket });
+    if (segment !== null) made.segments.push({ ...segment, tenant, service, day: since });
+  };
+
+  const requests = new Requests(store, bucket);
   const series = new Groups();
   await read(false, series);
   const wide = new Groups();
   if (!finest) await read(true, wide);
   for (const group of series) {
-    const rolled = await sumProfiles(group.records);
-    made.damaged += rolled.damaged.length;
-    const record = group.record(bucket, false, rolled);
-    if (record === null) continue;
-    made.profiles.push(record);
-    if (finest) wide.add(record, wideLabels(record.labels));
-  }
-
-  const day = new Date(bucket.start).toISOString().slice(0, 10);
-  const month = `${day.slice(0, 7)}-01`;
-  for (const group of wide) {
-    const merger = new Merger({ sampleLabels: [...WIDE_SAMPLE_LABELS] });
-    await symbols.supply(merger, group.records, new Set());
-    const { damaged } = await merger.addProfiles(group.records);
-    if (!finest) made.damaged += damaged.length;
-    const { tenant } = group;
-    const service = labelOf(group.labels, 'service_name');
-    const since = finest ? day : month;
-    const writer = writers.get(tenant, service, since);
-    const { ticket, segment, profiles } = await merger.rollUp(writer);
-    const record = group.record(bucket, true, profiles[0]!);
-    if (record === null) {
-      writer.rollback(ticket);
-      continue;
+    if (finest && (await requests.has(group))) await write(group, false, day);
+    else {
+      const rolled = await sumProfiles(group.records);
+      made.damaged += rolled.damaged.length;
+      const record = group.record(bucket, false, rolled);
+      if (record !== null) made.profiles.push(record);
     }
-    made.profiles.push(record);
-    made.tickets.push({ writer, ticket });
-    if (segment !== null) made.segments.push({ ...segment, tenant, service, day: since });
   }
+  if (finest) for (const record of made.profiles) wide.add(record, wideLabels(record.labels));
+  const month = `${day.slice(0, 7)}-01`;
+  for (const group of wide) await write(group, true, finest ? day : month);
   return made;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Names for the locations of a drain: from the cache, else from the child.
 import { existsSync } from 'node:fs';
-import type { WantedRuntimes, WantedTables } from '#native/bpf';
+import type { WantedPublishers, WantedRuntimes, WantedTables } from '#native/bpf';
 import type { Reason } from '../../../profile/types.js';
 import { SymbolsBuilder } from '../../../symbolizer/builder.js';
 import { LocationCache } from '../../../symbolizer/cache.js';
@@ -17,6 +17,7 @@ import { COMPILED, INTERPRETED, JavaMachines } from './java.js';
 import { openJitDump } from './jit-dumps.js';
 import { Kernel } from './kernel.js';
 import { openPerfMap } from './perf-maps.js';
+import { ThreadContexts } from './thread-contexts.js';
 import { codeOf, JAVASCRIPT, V8Processes } from './v8.js';
 import { openVdso } from './vdso.js';
 
@@ -63,6 +64,7 @@ export class Symbolizer implements SymbolSource {
   readonly #kernel: Kernel;
   readonly #java: JavaMachines;
   readonly #v8: V8Processes;
+  readonly #threads: ThreadContexts;
   readonly #cache: LocationCache;
   readonly #batchMs: number;
   /** What a process had last of its JIT compiler. */
@@ -92,6 +94,7 @@ export class Symbolizer implements SymbolSource {
     this.#cache = new LocationCache(options.cachedLocations ?? 200_000);
     this.#java = new JavaMachines(this.#table, this.#reader, this.#elf, this.#cache);
     this.#v8 = new V8Processes(this.#table, this.#reader, this.#elf, this.#cache);
+    this.#threads = new ThreadContexts(this.#table, this.#reader, this.#elf);
     this.#batchMs = options.batchMs ?? 20_000;
   }
 
@@ -127,6 +130,12 @@ export class Symbolizer implements SymbolSource {
 
   async describeRuntime(wanted: WantedRuntimes, row: number): Promise<Uint8Array | null> {
     const answer = this.#last.then(() => this.#java.describe(wanted, row));
+    this.#last = answer.catch(() => {});
+    return answer;
+  }
+
+  async findThreads(wanted: WantedPublishers, rows: number[]): Promise<Uint8Array | null> {
+    const answer = this.#last.then(() => this.#threads.find(wanted, rows));
     this.#last = answer.catch(() => {});
     return answer;
   }
