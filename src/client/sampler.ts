@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// V8's samplers as @datadog/pprof drives them: one for time, which CPU and wall profiles share, and one for the heap.
+// A process has one of each, whoever uses them.
+import { type Contexts, contexts } from './labels.js';
+import { hasAsyncContextFrame, loadPprof, type Pprof, type Profile } from './load.js';
+import type { Settings } from './options.js';
+
+type SourceMapper = InstanceType<Pprof['SourceMapper']>;
+
+/** Samples keep their labels in a buffer of this length; windows are never longer. */
+export const LONGEST_WINDOW_MS = 600_000;
+
+/** Original sources, read in the background: until they are there, frames have the names of what runs. */
+export class Sources {
+  #mapper: SourceMapper | null = null;
+
+  constructor(private readonly folders: readonly string[]) {}
+
+  mapper(): SourceMapper | undefined {
+    if (this.folders.length === 0) return undefined;
+    if (this.#mapper === null) {
+      const mapper = new (loadPprof().SourceMapper)();
+      this.#mapper = mapper;
+      void this.#load(mapper);
+    }
+    return this.#mapper;
+  }
+
+  async #load(mapper: SourceMapper): Promise<void> {
+    for (const folder of this.folders) {
+      try {
+        await mapper.loadDirectory(folder);
+      } catch {
+        // A folder that cannot be read has no maps.
+      }
+    }
+  }
+}
+
+export class TimeSampler {
+  started = false;
+  #contexts: Contexts | null = null;
+  #pprof: Pprof | null = null;
+
+  constructor(
+    private readonly settings: Settings,
+    private readonly sources: Sources,
+  ) {}
+
+  get time(): Pprof['time'] {
+    this.#pprof ??= loadPprof();
+    return this.#pprof.time;
+  }
+
+  get contexts(): Contexts {
+    this.#contexts ??= contexts(hasAsyncContextFrame() ? 'frames' : 'hooks', this);
+    return this.#contexts;
+  }
+
+  /** @throws where it cannot be: no binary for this platform, another copy of it in the process */
+  start(): void {
+    if (this.started) return;
+    const mapper = this.sources.mapper();
+    const { kind } = this.contexts;
+    this.time.start({
+      intervalMicros: Math.round(1e6 / this.settings.hz),
+      durationMillis: Math.min(LONGEST_WINDOW_MS, Math.max(60_000, this.settings.windowMs)),
+      withContexts: process.platform !== 'win32',
+      collectCpuTime: process.platform !== 'win32',
+      workaroundV8Bug: true,
+      useCPED: kind === 'frames',
+      ...(mapper !== undefined && { sourceMapper: mapper }),
+    });
+    this.started = true;
+    this.contexts.started();
+  }
+
+  /** What was sampled since `start` or the last time this was called. */
+  take(last: boolean): Profile {
+    if (last) this.started = false;
+    const profile = this.time.stop(!last);
+    if (last) this.#contexts?.close();
+    return profile;
+  }
+}
+
+export class HeapSampler {
+  started = false;
+
+  constructor(
+    private readonly settings: Settings,
+    private readonly sources: Sources,
+  ) {}
+
+  /** @throws as TimeSampler */
+  start(): void {
+    if (this.started) return;
+    loadPprof().heap.start(this.settings.heapIntervalBytes, this.settings.heapStackDepth);
+    this.started = true;
+  }
+
+  /** What lives now of that which was allocated since `start`. */
+  take(): Profile {
+    return loadPprof().heap.profileV2(undefined, this.sources.mapper());
+  }
+
+  stop(): void {
+    if (!this.started) return;
+    this.started = false;
+    loadPprof().heap.stop();
+  }
+}
