@@ -210,8 +210,7 @@ export class Client {
     const { cpu, wall, heap } = this.#running;
     if (this.#time.started)
       this.#attempt(() => {
-        const profile = this.#time.take(lastTime);
-        for (const one of shapeTime(profile, window, { cpu, wall })) this.#enqueue(one);
+        for (const one of shapeTime(this.#time.take(lastTime), window, { cpu, wall })) this.#enqueue(one);
       });
     if (this.#heap.started) {
       if (heap) this.#attempt(() => this.#enqueue(shapeHeap(this.#heap.take(), window)));

@@ -1,11 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 // V8's samplers as @datadog/pprof drives them: one for time, which CPU and wall profiles share, and one for the heap.
 // A process has one of each, whoever uses them.
-import { type Contexts, contexts } from './labels.js';
+import { type Contexts, contexts, type Labels, NO_LABELS } from './labels.js';
 import { hasAsyncContextFrame, loadPprof, type Pprof, type Profile } from './load.js';
 import type { Settings } from './options.js';
 
 type SourceMapper = InstanceType<Pprof['SourceMapper']>;
+
+/** One time that the sampler looked. */
+export interface Tick {
+  /** Nanoseconds. */
+  at: number;
+  /** Nanoseconds of CPU since the tick before. */
+  cpu: number;
+  /** Nothing ran. */
+  idle: boolean;
+}
+
+export interface TimeProfile {
+  /** One row for each tick that has the number of it as its label TICK, and some that are of none. */
+  profile: Profile;
+  ticks: Tick[];
+}
+
+/** V8's name for what is no JavaScript because there is nothing to do. */
+export const IDLE = '(idle)';
+/** No label of an application can have this name. */
+export const TICK = '__tick';
 
 /** Samples keep their labels in a buffer of this length; windows are never longer. */
 export const LONGEST_WINDOW_MS = 600_000;
@@ -76,11 +97,19 @@ export class TimeSampler {
   }
 
   /** What was sampled since `start` or the last time this was called. */
-  take(last: boolean): Profile {
+  take(last: boolean): TimeProfile {
     if (last) this.started = false;
-    const profile = this.time.stop(!last);
+    const ticks: Tick[] = [];
+    const profile = this.time.stop(!last, ({ node, context }) => {
+      if (context === undefined) return NO_LABELS;
+      const { timestamp, cpuTime = 0 } = context;
+      // The tick's place goes along as a label of the row that is made of it.
+      const [idle, place] = [node.name === IDLE, ticks.length];
+      ticks.push({ at: Number(timestamp), cpu: cpuTime, idle });
+      return { ...(context.context as Labels | undefined), [TICK]: place };
+    });
     if (last) this.#contexts?.close();
-    return profile;
+    return { profile, ticks };
   }
 }
 

@@ -4,6 +4,8 @@
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { loadFormat, type Profile, type Sample, type ValueType } from './load.js';
+import { IDLE, TICK, type TimeProfile } from './sampler.js';
+import { shareOut } from './turns.js';
 
 const compress = promisify(gzip);
 
@@ -31,7 +33,7 @@ function renameFrames(profile: Profile): void {
   const program = profile.stringTable.dedup('(program)');
   for (const one of profile.function) {
     const name = strings[Number(one.name)] ?? '';
-    if (name === '(idle)') one.name = program;
+    if (name === IDLE) one.name = program;
     else if (name.startsWith('(anonymous')) {
       const file = strings[Number(one.filename)] ?? '';
       const base = file.slice(Math.max(file.lastIndexOf('/'), file.lastIndexOf('\\')) + 1);
@@ -44,6 +46,18 @@ function renameFrames(profile: Profile): void {
 function setTimes(profile: Profile, { from, until }: Window): void {
   profile.timeNanos = BigInt(Math.round(from)) * 1_000_000n;
   profile.durationNanos = BigInt(Math.max(0, Math.round(until - from))) * 1_000_000n;
+}
+
+/** Gives every row the CPU time that its tick comes to, in place of the tick's number. */
+function attribute({ profile, ticks }: TimeProfile): void {
+  const place = profile.stringTable.dedup(TICK);
+  const cpu = profile.sampleType.length > CPU! ? shareOut(ticks, Number(profile.period)) : null;
+  for (const sample of profile.sample) {
+    const at = sample.label.findIndex(({ key }) => key === place);
+    if (at === -1) continue;
+    const [tick] = sample.label.splice(at, 1);
+    if (cpu !== null) sample.value[CPU!] = Math.round(cpu[Number(tick!.num)]!);
+  }
 }
 
 /** Rows of one stack with the same labels become one: the sampler gives one for every time it saw them. */
@@ -100,11 +114,13 @@ function columns(
  * where CPU is sampled, too, cpu.
  */
 export function shapeTime(
-  profile: Profile,
+  taken: TimeProfile,
   window: Window,
   wanted: { cpu: boolean; wall: boolean },
 ): Shaped[] {
   const { ValueType } = loadFormat();
+  const { profile } = taken;
+  attribute(taken);
   renameFrames(profile);
   setTimes(profile, window);
   const type = (name: string, unit: string) =>
