@@ -162,15 +162,16 @@ export class Client {
   async pullTime(seconds: number): Promise<Buffer | null> {
     if (this.#pulling) return null;
     this.#pulling = true;
-    const pushed = this.#time.started;
+    const isPushed = () => this.#running.cpu || this.#running.wall;
     try {
-      if (pushed) this.#cut();
+      if (isPushed()) this.#cut();
       else this.#time.start();
       if (this.#timer !== null) clearTimeout(this.#timer);
       const from = Date.now();
       await new Promise(resolve => setTimeout(resolve, seconds * 1000).unref());
       if (!this.#time.started) return null;
       const window = { from, until: Date.now() };
+      const pushed = isPushed();
       const shaped = shapeTime(this.#time.take(!pushed), window, { cpu: true, wall: true });
       if (pushed) {
         this.#from = window.until;
@@ -226,16 +227,17 @@ export class Client {
   #enqueue({ name, profile }: Shaped): void {
     if (profile.sample.length === 0) return;
     this.#counts.taken++;
-    const encoded = encode(profile)
-      .then(
-        pprof => {
-          this.#queue.add({ id: randomUUID(), name, pprof });
-          this.#pusher.poke();
-        },
-        error => this.#drop('failed', 1, message(error)),
-      )
-      .finally(() => this.#encoding.delete(encoded));
+    const encoded = this.#encode(name, profile).finally(() => this.#encoding.delete(encoded));
     this.#encoding.add(encoded);
+  }
+
+  async #encode(name: string, profile: Shaped['profile']): Promise<void> {
+    try {
+      this.#queue.add({ id: randomUUID(), name, pprof: await encode(profile) });
+      this.#pusher.poke();
+    } catch (error) {
+      this.#drop('failed', 1, message(error));
+    }
   }
 
   #attempt(call: () => void): void {

@@ -18,7 +18,7 @@ export type Middleware = (request: Request, response: Response, next: (error?: u
 export function expressMiddleware(client: () => Client): Middleware {
   return (request, response, next) => {
     const [path, query] = (request.url ?? '').split('?', 2) as [string, string?];
-    const kind = /\/debug\/pprof\/(profile|heap)$/.exec(path)?.[1] as 'profile' | 'heap' | undefined;
+    const kind = /^\/debug\/pprof\/(profile|heap)$/.exec(path)?.[1] as 'profile' | 'heap' | undefined;
     if (kind === undefined || request.method !== 'GET') return next();
     void pull(client(), kind, new URLSearchParams(query ?? '').get('seconds')).then(answer => {
       response.statusCode = answer.status;

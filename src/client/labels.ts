@@ -4,7 +4,7 @@
 // - frames: with AsyncContextFrame (Node.js 24 and later, earlier with --experimental-async-context-frame) V8 carries
 //   the labels along by itself, and the sampler reads them where V8 keeps them.
 // - hooks: before that, AsyncLocalStorage carries them, and an async hook tells the sampler whenever a callback begins.
-//   The hook costs something at every callback, so it is set when the first label is.
+//   AsyncLocalStorage and the hook cost something at every promise, so both are set up with the first label.
 import { AsyncLocalStorage, createHook } from 'node:async_hooks';
 import { cleanName } from '../agent/procfs/text.js';
 import type { TimeSampler } from './sampler.js';

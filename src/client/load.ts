@@ -18,6 +18,10 @@ interface Format {
 
 /** @throws whatever the loader says where there is no binary for this platform */
 export const loadPprof = (): Pprof => load('@datadog/pprof');
+/** Of Node.js itself, when they are needed: together they take as long to load as all of this library does. */
+export const loadHttp = (secure: boolean): typeof import('node:http') | typeof import('node:https') =>
+  load(secure ? 'node:https' : 'node:http');
+export const loadZlib = (): typeof import('node:zlib') => load('node:zlib');
 export const loadFormat = (): Format => load('pprof-format');
 
 /** Whether V8 carries AsyncLocalStorage's values itself: the sampler can read them then. */

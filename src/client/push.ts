@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sends what waits, oldest first, one at a time. Nothing here keeps a process alive: timers and sockets are unref'd.
-import http from 'node:http';
-import https from 'node:https';
+import type { Agent, ClientRequest } from 'node:http';
 import { encodePushRequest } from '../agent/outbox/push-request.js';
 import { retryAfterMs } from '../agent/outbox/sender.js';
+import { loadHttp } from './load.js';
 import { untraced } from './opentelemetry.js';
 import type { Settings } from './options.js';
 import type { Queue, Waiting } from './queue.js';
@@ -29,13 +29,13 @@ interface Answer {
 }
 
 export class Pusher {
-  readonly #agent: http.Agent;
+  #agent: Agent | null = null;
   readonly #secure: boolean;
   readonly #url: URL;
   #failures = 0;
   #running: Promise<void> | null = null;
   #wake: (() => void) | null = null;
-  #request: http.ClientRequest | null = null;
+  #request: ClientRequest | null = null;
   #closing = false;
   #late = false;
   #flushing: Promise<void> = Promise.resolve();
@@ -49,17 +49,21 @@ export class Pusher {
     this.#url.pathname = `${this.#url.pathname.replace(/\/$/, '')}/push.v1.PusherService/Push`;
     this.#url.search = '';
     this.#secure = this.#url.protocol === 'https:';
-    const options = { keepAlive: true, maxSockets: 1 };
-    this.#agent = this.#secure ? new https.Agent(options) : new http.Agent(options);
   }
 
   /** Something waits. Does not cut a pause after a failure short. */
   poke(): void {
-    this.#running ??= this.#run().finally(() => {
-      this.#running = null;
-      // Something may have come between the last look and here.
-      if (this.queue.length > 0 && !this.#closing) this.poke();
-    });
+    this.#running ??= this.#run().then(
+      () => {
+        this.#running = null;
+        // Something may have come between the last look and here.
+        if (this.queue.length > 0 && !this.#closing) this.poke();
+      },
+      error => {
+        this.#running = null;
+        this.events.result('retried', String(error));
+      },
+    );
   }
 
   /** Sends what waits, without pauses, for at most `ms`. One attempt is made at a server that is down. */
@@ -84,7 +88,7 @@ export class Pusher {
       clearTimeout(timer);
       this.#late = false;
       this.#closing = false;
-      this.#agent.destroy();
+      this.#agent?.destroy();
     }
   }
 
@@ -142,10 +146,13 @@ export class Pusher {
 
   #post(body: Buffer): Promise<Answer> {
     return new Promise((resolve, reject) => {
+      const { Agent, request: send } = loadHttp(this.#secure);
+      this.#agent ??= new Agent({ keepAlive: true, maxSockets: 1 });
+      const agent = this.#agent;
       const request = untraced(() =>
-        (this.#secure ? https : http).request(this.#url, {
+        send(this.#url, {
           method: 'POST',
-          agent: this.#agent,
+          agent,
           headers: {
             ...this.settings.headers,
             'content-type': 'application/proto',

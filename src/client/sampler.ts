@@ -101,7 +101,8 @@ export class TimeSampler {
     if (last) this.started = false;
     const ticks: Tick[] = [];
     const profile = this.time.stop(!last, ({ node, context }) => {
-      if (context === undefined) return NO_LABELS;
+      // Other threads' time has no moment, and no tick.
+      if (context === undefined || context.timestamp === 0n) return NO_LABELS;
       const { timestamp, cpuTime = 0 } = context;
       // The tick's place goes along as a label of the row that is made of it.
       const [idle, place] = [node.name === IDLE, ticks.length];

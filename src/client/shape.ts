@@ -2,12 +2,9 @@
 // From what the sampler gives to what is sent: types as the server knows them from @pyroscope/nodejs and from the
 // agent, frames as the agent names them, times that are right.
 import { promisify } from 'node:util';
-import { gzip } from 'node:zlib';
-import { loadFormat, type Profile, type Sample, type ValueType } from './load.js';
+import { loadFormat, loadZlib, type Profile, type Sample, type ValueType } from './load.js';
 import { IDLE, TICK, type TimeProfile } from './sampler.js';
 import { shareOut } from './turns.js';
-
-const compress = promisify(gzip);
 
 /** When something was sampled, Unix milliseconds. */
 export interface Window {
@@ -157,5 +154,5 @@ export function shapeHeap(profile: Profile, window: Window): Shaped {
 
 /** pprof, gzipped off the main thread. */
 export async function encode(profile: Profile): Promise<Buffer> {
-  return compress(await profile.encodeAsync());
+  return promisify(loadZlib().gzip)(await profile.encodeAsync());
 }
