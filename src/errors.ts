@@ -229,7 +229,7 @@ export const ERRORS = {
   SW_CLIENT_PROFILER: {
     status: 500,
     message: 'this process cannot be sampled: {reason}',
-    fix: 'Only one copy of @datadog/pprof can sample a process, so no other profiler may run in it; on other platforms than Linux, macOS and Windows it has no binary.',
+    fix: 'Let no other profiler run in this process that uses @datadog/pprof, too; where that has no binary for the platform, profile with the agent.',
   },
   SW_CLIENT_PUSH: {
     status: 502,

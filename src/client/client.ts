@@ -91,12 +91,13 @@ export class Client {
     // What runs already must not get a window that is partly of the time before.
     if (this.isRunning) this.#cut();
     else this.#from = Date.now();
-    try {
-      if (kinds.includes('cpu') || kinds.includes('wall')) this.#time.start();
-      if (kinds.includes('heap')) this.#heap.start();
-    } catch (error) {
-      this.#warn('SW_CLIENT_PROFILER', { reason: message(error) });
-    }
+    const samplers = new Set(kinds.map(kind => (kind === 'heap' ? this.#heap : this.#time)));
+    for (const sampler of samplers)
+      try {
+        sampler.start();
+      } catch (error) {
+        this.#warn('SW_CLIENT_PROFILER', { reason: message(error) });
+      }
     for (const kind of kinds) this.#running[kind] = kind === 'heap' ? this.#heap.started : this.#time.started;
     this.#attachTraces();
     this.#schedule();

@@ -23,7 +23,9 @@ export async function pull(client: Client, kind: 'profile' | 'heap', asked: unkn
   try {
     const body = kind === 'heap' ? await client.pullHeap() : await client.pullTime(seconds);
     if (body === null)
-      return plain(503, 'another profile is being taken, or sampling ended\n', { 'retry-after': String(Math.ceil(seconds)) });
+      return plain(503, 'another profile is being taken, or sampling ended\n', {
+        'retry-after': String(Math.ceil(seconds)),
+      });
     return {
       status: 200,
       headers: {

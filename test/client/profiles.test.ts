@@ -162,6 +162,40 @@ describe('short turns', () => {
   });
 });
 
+describe('labels', () => {
+  it('follow timers, promises, emitters and sockets, nest, and end with their call', async () => {
+    const { seen } = await printed(program('labels.mjs', running.url));
+    const set = { c: '3' };
+    expect(seen).toEqual({
+      before: {},
+      wrapped: { a: '1' },
+      nested: { a: '1', b: '2' },
+      after: { a: '1' },
+      set,
+      timer: set,
+      tick: set,
+      emitted: set,
+      response: set,
+      outside: {},
+      thrown: ['of the application', {}],
+      stopped: {},
+    });
+  });
+});
+
+describe('where it cannot sample', () => {
+  it('tells, samples what it can, leaves the other profiler alone, and the service runs on', async () => {
+    const child = program('second.mjs', running.url);
+    expect(await printed(child)).toEqual({
+      answered: true,
+      running: { cpu: false, wall: false, heap: true },
+      lastError: expect.stringMatching(/^SW_CLIENT_PROFILER: .*already started/),
+      theirs: true,
+    });
+    expect(child.stderr).toContain('[SW_CLIENT_PROFILER]');
+  });
+});
+
 describe('OpenTelemetry', () => {
   it('labels samples by the span that is active, and by none that is not sampled', async () => {
     const told = await printed(program('traced.mjs', running.url));
