@@ -107,6 +107,8 @@ function loading() {
   );
 }
 
+// Before anything runs that would have to wait for it.
+const loads = loading();
 const services = await Promise.all(VARIANTS.map(started));
 const rounds = [];
 try {
@@ -147,7 +149,7 @@ try {
     roundSeconds: ROUND_S,
     connections: CONNECTIONS,
     variants,
-    loading: loading(),
+    loading: loads,
   };
   process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
   if (json !== null) {

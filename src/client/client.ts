@@ -8,7 +8,7 @@ import { TraceLabels } from './opentelemetry.js';
 import type { Settings } from './options.js';
 import { Pusher } from './push.js';
 import { CAUSES, type Cause, Queue } from './queue.js';
-import { HeapSampler, LONGEST_WINDOW_MS, Sources, TimeSampler } from './sampler.js';
+import { HeapSampler, MAX_STRETCH, Sources, TimeSampler, windowMs } from './sampler.js';
 import { encode, type Shaped, shapeHeap, shapeTime, type Window } from './shape.js';
 import { Warnings } from './warnings.js';
 
@@ -40,7 +40,6 @@ export interface Stats {
 
 /** Of the time, at most so much may go into ending windows; below the second, windows become shorter again. */
 const [DEAR, CHEAP] = [0.02, 0.004];
-const MAX_STRETCH = 8;
 
 export class Client {
   readonly #running: Record<Kind, boolean> = { cpu: false, wall: false, heap: false };
@@ -84,7 +83,7 @@ export class Client {
   }
 
   get windowMs(): number {
-    return Math.min(LONGEST_WINDOW_MS, this.settings.windowMs * this.#stretch);
+    return windowMs(this.settings, this.#stretch);
   }
 
   start(kinds: readonly Kind[] = KINDS.filter(kind => this.settings[kind])): void {
@@ -171,8 +170,9 @@ export class Client {
       const from = Date.now();
       await new Promise(resolve => setTimeout(resolve, seconds * 1000).unref());
       if (!this.#time.started) return null;
-      const window = { from, until: Date.now() };
       const pushed = isPushed();
+      // A start or stop of something else may have ended a window meanwhile.
+      const window = { from: pushed ? Math.max(from, this.#from) : from, until: Date.now() };
       const shaped = shapeTime(this.#time.take(!pushed), window, { cpu: true, wall: true });
       if (pushed) {
         this.#from = window.until;
@@ -210,7 +210,8 @@ export class Client {
     const window: Window = { from: this.#from, until: Date.now() };
     this.#from = window.until;
     const { cpu, wall, heap } = this.#running;
-    if (this.#time.started)
+    // Where only a pull samples, its window is not for the server.
+    if (this.#time.started && (cpu || wall))
       this.#attempt(() => {
         for (const one of shapeTime(this.#time.take(lastTime), window, { cpu, wall })) this.#enqueue(one);
       });

@@ -28,8 +28,14 @@ export const IDLE = '(idle)';
 /** No label of an application can have this name. */
 export const TICK = '__tick';
 
-/** Samples keep their labels in a buffer of this length; windows are never longer. */
-export const LONGEST_WINDOW_MS = 600_000;
+/** Windows that cost too much become longer, up to so many times. */
+export const MAX_STRETCH = 4;
+const LONGEST_WINDOW_MS = 600_000;
+const LONGEST_PULL_MS = 60_000;
+
+/** Of a window that is stretched. */
+export const windowMs = (settings: Settings, stretch: number): number =>
+  Math.min(LONGEST_WINDOW_MS, settings.windowMs * stretch);
 
 /** Original sources, read in the background: until they are there, frames have the names of what runs. */
 export class Sources {
@@ -85,7 +91,8 @@ export class TimeSampler {
     const { kind } = this.contexts;
     this.time.start({
       intervalMicros: Math.round(1e6 / this.settings.hz),
-      durationMillis: Math.min(LONGEST_WINDOW_MS, Math.max(60_000, this.settings.windowMs)),
+      // Room for labels and CPU time of the samples of the longest window; later samples would have none.
+      durationMillis: Math.max(LONGEST_PULL_MS, windowMs(this.settings, MAX_STRETCH)),
       withContexts: process.platform !== 'win32',
       collectCpuTime: process.platform !== 'win32',
       workaroundV8Bug: true,

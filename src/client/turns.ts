@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // CPU time of short turns. The sampler gives the CPU time since its last look to what it sees now. A service with
 // little to do works in turns that are shorter than the time between two looks, and most of what a turn burned is only
-// noticed when nothing runs any more: without this it would be nobody's, seven eighths of it for turns of 3 ms.
+// noticed when nothing runs any more: without this it would be nobody's, some 85 % of it for turns of 3 ms.
 import type { Tick } from './sampler.js';
 
 /**
