@@ -30,7 +30,7 @@ const lines = Object.values(runs).flatMap(run => {
       const difference = name === 'none' ? '' : `${percent(cpuRatio)} (${percent(low)} to ${percent(high)})`;
       const speed =
         name === 'none' ? String(variants.none.requestsPerSecond) : percent(requestsPerSecondRatio);
-      const more = name === 'none' ? '' : `${(rssMiB - base).toFixed(0)} MiB`;
+      const more = name === 'none' ? '' : `${Math.max(0, rssMiB - base).toFixed(0)} MiB`;
       return `| ${text} | ${cpuMicrosecondsPerRequest} µs | ${difference} | ${speed} | ${rssMiB.toFixed(0)} MiB | ${more} |`;
     }),
     '',
