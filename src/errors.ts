@@ -221,6 +221,26 @@ export const ERRORS = {
     message: 'the server at {url} does not answer: {reason}',
     fix: 'Check that it runs and that --server points to it. Profiles are kept in the outbox meanwhile.',
   },
+  SW_CLIENT_OPTIONS: {
+    status: 400,
+    message: 'the options of stackwell/client are not valid: {reason}',
+    fix: 'docs/node-client.md lists every option with its default.',
+  },
+  SW_CLIENT_PROFILER: {
+    status: 500,
+    message: 'this process cannot be sampled: {reason}',
+    fix: 'Let no other profiler run in this process that uses @datadog/pprof, too; where that has no binary for the platform, profile with the agent.',
+  },
+  SW_CLIENT_PUSH: {
+    status: 502,
+    message: 'profiles do not reach {url}: {reason}',
+    fix: 'Check serverUrl and the credentials. Profiles wait in memory, as many as queueBytes allows, and are sent again.',
+  },
+  SW_CLIENT_DROPPED: {
+    status: 500,
+    message: '{count} profiles were dropped: {reason}',
+    fix: 'stats() counts them by cause. queue_full: the server was away for longer than queueBytes holds. rejected: see its answer. stopped: give stop() more time.',
+  },
   SW_SYMBOLIZER: {
     status: 500,
     message: 'the symbolizer does not work: {reason}',
