@@ -221,6 +221,51 @@ export const ERRORS = {
     message: 'the server at {url} does not answer: {reason}',
     fix: 'Check that it runs and that --server points to it. Profiles are kept in the outbox meanwhile.',
   },
+  SW_SCRAPE_UNREACHABLE: {
+    status: 502,
+    message: 'the target {url} does not answer: {reason}',
+    fix: 'Check that it runs, that agent.scrape.jobs has its address and scheme, and that the certificate is trusted.',
+  },
+  SW_SCRAPE_TIMEOUT: {
+    status: 504,
+    message: 'the target {url} gave no whole answer within {timeout} ms',
+    fix: 'Raise agent.scrape.timeout, or leave the profile out (agent.scrape.jobs[].profiles).',
+  },
+  SW_SCRAPE_STATUS: {
+    status: 502,
+    message: 'the target {url} answered {status}',
+    fix: 'Check the path and the credentials of the job. Redirects are not followed: configure where the profile is.',
+  },
+  SW_SCRAPE_TOO_LARGE: {
+    status: 413,
+    message: 'the target {url} sent more than {max} bytes',
+    fix: 'Raise agent.scrape.maxBodyBytes if this is a profile.',
+  },
+  SW_SCRAPE_STATE: {
+    status: 507,
+    message: 'there is no memory left to remember what this target has counted',
+    fix: 'Raise agent.scrape.maxStateBytes, scrape fewer targets, or have the target work out the growth (seconds).',
+  },
+  SW_SCRAPE_CREDENTIALS: {
+    status: 500,
+    message: 'cannot use the credentials in {path}: {reason}',
+    fix: 'Make the file readable for the agent; tokens and passwords are one line.',
+  },
+  SW_SCRAPE_TARGETS: {
+    status: 422,
+    message: 'these targets cannot be used: {where}: {reason}',
+    fix: 'Write a list of {targets: [host:port, …], labels: {name: value}}, as JSON or YAML (docs/scraping.md).',
+  },
+  SW_SCRAPE_TOO_MANY: {
+    status: 507,
+    message: '{omitted} targets are left out, over {max}',
+    fix: 'Raise agent.scrape.maxTargets, or give each agent a part of the targets.',
+  },
+  SW_SCRAPE_DISCOVERY: {
+    status: 502,
+    message: 'targets cannot be looked up at {where}: {reason}',
+    fix: 'Check the address, the token and its rights: list pods at the API server, get nodes/proxy at a kubelet.',
+  },
   SW_SYMBOLIZER: {
     status: 500,
     message: 'the symbolizer does not work: {reason}',

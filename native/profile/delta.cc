@@ -51,6 +51,25 @@ std::pair<std::vector<Hash128>, std::vector<uint32_t>> SumAlike(Profile& profile
   return {std::move(keys), std::move(samples)};
 }
 
+/// Leaves out sample types: columns, in order.
+void DropTypes(Profile& profile, const std::vector<size_t>& columns) {
+  const size_t types = profile.sample_types.size();
+  std::vector<bool> dropped(types);
+  for (const size_t column : columns) dropped[column] = true;
+  size_t to = 0;
+  for (size_t i = 0; i < profile.samples.values.size(); i++)
+    if (!dropped[i % types]) profile.samples.values[to++] = profile.samples.values[i];
+  profile.samples.values.resize(to);
+  to = 0;
+  for (size_t t = 0; t < types; t++) {
+    if (!dropped[t])
+      profile.sample_types[to++] = profile.sample_types[t];
+    else if (profile.sample_types[t].type == profile.default_sample_type)
+      profile.default_sample_type = 0;
+  }
+  profile.sample_types.resize(to);
+}
+
 /// Leaves out samples that say nothing.
 void DropEmpty(Profile& profile) {
   const size_t types = profile.sample_types.size();
@@ -134,11 +153,14 @@ Delta::Result Delta::Add(Span data, const std::optional<Window>& window) {
     }
     for (size_t c = 0; c < at.size(); c++)
       if (fallen[c] * kNoise > before[c]) result.restarted = true;
-    // A process that started again has counted all of it since; one that is new to us, no one knows when.
+    // A process that started again has counted all of it since; of one that is new to us, no one knows when.
     const auto& changes = result.restarted ? counted : grown;
-    for (size_t row = 0; row < samples.size(); row++)
-      for (size_t c = 0; c < at.size(); c++)
-        values[samples[row] * types + at[c]] = changes[row * at.size() + c];
+    if (result.first)
+      DropTypes(profile, at);
+    else
+      for (size_t row = 0; row < samples.size(); row++)
+        for (size_t c = 0; c < at.size(); c++)
+          values[samples[row] * types + at[c]] = changes[row * at.size() + c];
     known_ = true;
     columns_ = std::move(names);
     keys_ = keys;

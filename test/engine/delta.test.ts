@@ -26,7 +26,8 @@ describe('what a profile adds to the one before', () => {
     const delta = new Delta({ counters: COUNTERS });
     const first = await delta.add(await profile(['b a', 100, 7], ['c a', 50, 0]), WINDOW);
     expect(first).toMatchObject({ first: true, restarted: false, samples: 1 });
-    expect(rows(first)).toEqual([['b a', 0, 7]]);
+    expect(rows(first)).toEqual([['b a', 7]]);
+    expect(decodePprof(first.pprof).types).toEqual(['inuse/nanoseconds']);
     const second = await delta.add(await profile(['c a', 50, 0], ['b a', 130, 5], ['d', 8, 8]), WINDOW);
     expect(second).toMatchObject({ first: false, restarted: false, samples: 2 });
     expect(rows(second)).toEqual([

@@ -25,6 +25,7 @@ const PROGRAMS = {
   mimic: { from: ['mimic.c', 'clock.h'], command: C },
   damaged: { from: ['damaged.c', 'clock.h'], command: C },
   ledger: { from: ['go/main.go', 'go/go.mod'], command: ['go', 'build'] },
+  bakery: { from: ['go/bakery/main.go', 'go/go.mod'], command: ['go', 'build'] },
 } as const;
 
 export type ProgramName = keyof typeof PROGRAMS;
@@ -44,7 +45,7 @@ export function program(name: ProgramName): string {
   const [compiler, ...options] = command;
   const go = compiler === 'go';
   execFileSync(compiler, [...options, '-o', mine, go ? '.' : sourcePath(from[0])], {
-    cwd: go ? sourcePath('go') : sources,
+    cwd: go ? path.dirname(sourcePath(from[0])) : sources,
     env: { ...process.env, CGO_ENABLED: '0', GOFLAGS: '-buildvcs=false' },
     stdio: ['ignore', 'pipe', 'pipe'],
     encoding: 'utf8',
