@@ -201,6 +201,11 @@ export const ERRORS = {
     message: 'there is no debug information for the build ID {buildId}',
     fix: '`stackwell debuginfo list` shows what there is.',
   },
+  SW_PGO_EMPTY: {
+    status: 422,
+    message: 'there is nothing here for the Go compiler: no sample has a Go function with its first line',
+    fix: 'Select a service that is written in Go (1.20 or later) and a time in which it used CPU.',
+  },
   SW_CONFIG_INVALID: {
     status: 400,
     message: 'the configuration is not valid: {reason}',

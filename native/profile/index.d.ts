@@ -450,5 +450,10 @@ export class Merger {
     sampleLabels?: boolean;
     /** Say in comments, by location id, why a location has no name: long, and `go tool pprof` prints all comments. */
     reasons?: boolean;
+    /**
+     * Only what Go's compiler takes for profile-guided optimization: of each stack the innermost run of Go frames whose
+     * functions have a first line, under the names that Go's linker knows. SW_PGO_EMPTY where there are none.
+     */
+    goOnly?: boolean;
   }): Promise<Uint8Array>;
 }

@@ -25,6 +25,10 @@ const PROGRAMS = {
   mimic: { from: ['mimic.c', 'clock.h'], command: C },
   damaged: { from: ['damaged.c', 'clock.h'], command: C },
   ledger: { from: ['go/main.go', 'go/go.mod'], command: ['go', 'build'] },
+  pricing: {
+    from: ['go/pricing/main.go', 'go/pricing/serve.go', 'go/pricing/tax.v2/tax.go', 'go/go.mod'],
+    command: ['go', 'build', '-tags=serve'],
+  },
   bakery: { from: ['go/bakery/main.go', 'go/go.mod'], command: ['go', 'build'] },
 } as const;
 

@@ -3,6 +3,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import { StackwellError } from '../../errors.js';
 import { clockComment, coverageComments, lateComments } from '../../profile/comments.js';
 import { parseType } from '../../profile/types.js';
 import type { Context } from '../context.js';
@@ -24,6 +25,10 @@ export function pprofRoutes(fastify: FastifyInstance, context: Context): void {
         produces: ['application/octet-stream'],
         querystring: RangeParameters.extend({
           sample_labels: flag.describe('keep pid, thread_name, … as labels of samples'),
+          pgo: z
+            .enum(['go'])
+            .optional()
+            .describe('`go`: what `go build -pgo` takes, of CPU profiles; without labels of samples'),
         }),
         response: {
           200: z.string().meta({ format: 'binary' }).describe('profile.proto, gzipped'),
@@ -33,34 +38,45 @@ export function pprofRoutes(fastify: FastifyInstance, context: Context): void {
     },
     async (request, reply) => {
       const done = metrics.querySeconds.startTimer({ kind: 'pprof' });
-      const { sample_labels: sampleLabels } = request.query;
+      const { pgo } = request.query;
+      const sampleLabels = request.query.sample_labels && pgo === undefined;
       const question = { ...(await parseQuestion(discovery, request.query, request.tenant)), sampleLabels };
       const { sampleType, sampleUnit, periodType, periodUnit } = parseType(question.type)!;
-      const { bytes, warnings } = await query.answer(`pprof ${sampleLabels}`, question, [], async merged => {
-        const { start, end } = merged.covered ?? {
-          start: question.selection.from,
-          end: question.selection.from,
-        };
-        return {
-          bytes: await merged.merger.pprof({
-            sampleType,
-            sampleUnit,
-            periodType,
-            periodUnit,
-            period: merged.period,
-            timeNanos: BigInt(start) * 1_000_000n,
-            durationNanos: BigInt(end - start) * 1_000_000n,
-            comments: [
-              ...merged.stats.clocks.map(clockComment),
-              ...coverageComments(merged.stats),
-              ...lateComments(merged.stats.late),
-              ...merged.warnings.map(warning => `stackwell.warning ${warning}`),
-            ],
-            sampleLabels,
-          }),
-          warnings: merged.warnings,
-        };
-      });
+      if (pgo !== undefined && !['cpu nanoseconds', 'samples count'].includes(`${sampleType} ${sampleUnit}`))
+        throw new StackwellError('SW_REQUEST_INVALID', {
+          reason: `type: ${question.type} is not of CPU time, which pgo needs`,
+        });
+      const { bytes, warnings } = await query.answer(
+        `pprof ${sampleLabels} ${pgo}`,
+        question,
+        [],
+        async merged => {
+          const { start, end } = merged.covered ?? {
+            start: question.selection.from,
+            end: question.selection.from,
+          };
+          return {
+            bytes: await merged.merger.pprof({
+              sampleType,
+              sampleUnit,
+              periodType,
+              periodUnit,
+              period: merged.period,
+              timeNanos: BigInt(start) * 1_000_000n,
+              durationNanos: BigInt(end - start) * 1_000_000n,
+              comments: [
+                ...merged.stats.clocks.map(clockComment),
+                ...coverageComments(merged.stats),
+                ...lateComments(merged.stats.late),
+                ...merged.warnings.map(warning => `stackwell.warning ${warning}`),
+              ],
+              sampleLabels,
+              goOnly: pgo === 'go',
+            }),
+            warnings: merged.warnings,
+          };
+        },
+      );
       done();
       void reply
         .type('application/octet-stream')
