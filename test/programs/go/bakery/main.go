@@ -65,6 +65,8 @@ func main() {
 	for i := 0; i < 32; i++ {
 		stores = append(stores, stock())
 	}
+	// What was allocated is in the profile after the collection that follows.
+	runtime.GC()
 	forever := make(chan struct{})
 	for i := 0; i < 7; i++ {
 		go queue(forever)
@@ -80,7 +82,6 @@ func main() {
 		}
 	}()
 	go func() {
-		// What was allocated is in the profile after the collection that follows.
 		for range time.Tick(100 * time.Millisecond) {
 			runtime.GC()
 		}
