@@ -81,9 +81,9 @@ describe('what a profile adds to the one before', () => {
     const delta = new Delta({ counters: COUNTERS, limits: { maxSamples: 2 } });
     await delta.add(await profile(['a', 10, 0]));
     await expect(delta.add(Buffer.from('<html>'))).rejects.toMatchObject({ code: 'SW_PPROF_INVALID' });
-    await expect(
-      delta.add(await profile(['a', 1, 0], ['b', 1, 0], ['c', 1, 0])),
-    ).rejects.toMatchObject({ code: 'SW_PPROF_LIMIT' });
+    await expect(delta.add(await profile(['a', 1, 0], ['b', 1, 0], ['c', 1, 0]))).rejects.toMatchObject({
+      code: 'SW_PPROF_LIMIT',
+    });
     expect(rows(await delta.add(await profile(['a', 12, 0])))).toEqual([['a', 2, 0]]);
     await delta.forget();
     expect(delta.size).toEqual({ stacks: 0, bytes: 0 });
@@ -103,10 +103,17 @@ describe('laws', () => {
     const count = fc.bigInt({ min: 0n, max: 1n << 40n });
     // Reasons of unnamed frames are an agent's comments, which are dropped.
     const named = arbitrarySamples.map(samples =>
-      samples.map(sample => ({ ...sample, stack: sample.stack.filter(name => !name.startsWith('[lib.so] ')) })),
+      samples.map(sample => ({
+        ...sample,
+        stack: sample.stack.filter(name => !name.startsWith('[lib.so] ')),
+      })),
     );
     const steps = named.chain(samples =>
-      fc.array(fc.array(count, { minLength: samples.length, maxLength: samples.length }), { minLength: 1, maxLength: 5 })
+      fc
+        .array(fc.array(count, { minLength: samples.length, maxLength: samples.length }), {
+          minLength: 1,
+          maxLength: 5,
+        })
         .map(growth => ({ samples, growth })),
     );
     await fc.assert(
@@ -137,13 +144,16 @@ describe('laws', () => {
   it('whatever a profile holds, what comes out is one', async () => {
     await fc.assert(
       fc.asyncProperty(arbitraryColumns, arbitraryColumns, async (a, b) => {
-        const delta = new Delta({ counters: [...new Set(a.sampleTypes.map(({ type }) => a.strings[type]!))] });
+        const delta = new Delta({
+          counters: [...new Set(a.sampleTypes.map(({ type }) => a.strings[type]!))],
+        });
         for (const columns of [a, b, a]) {
           const grown = await delta.add(await encode(columns)).catch(error => {
             expect(error.code).toMatch(/^SW_PPROF_/);
             return null;
           });
-          if (grown !== null) expect((await decode(grown.pprof)).samples.labelOffset.length).toBe(grown.samples + 1);
+          if (grown !== null)
+            expect((await decode(grown.pprof)).samples.labelOffset.length).toBe(grown.samples + 1);
         }
       }),
       { numRuns: 300 },
