@@ -2,7 +2,8 @@
 // A real Go service that does known amounts, scraped into a real server.
 import { expect, test } from 'vitest';
 import { decodePprof } from '../helpers/pprof.js';
-import { eventually, sleep } from '../helpers/stackwell.js';
+import { eventually, sleep, startHere } from '../helpers/stackwell.js';
+import { program } from '../programs/build.js';
 import type { Running } from '../server/fixtures.js';
 import {
   bakery,
@@ -150,4 +151,27 @@ test('a service that starts again is noticed: nothing negative, and nothing twic
   // Of the second one all is new, what it stocked up first included.
   const stock = await totalOf(server, MEMORY('alloc_space'), 'main.stock', query);
   expect(Math.abs(stock.total - (32 << 20))).toBeLessThan(4096);
+});
+
+test('types are those that Pyroscope’s client for Go pushes', { timeout: 90_000 }, async () => {
+  const server = await ownServer();
+  startHere(program('pusher'), [server.url]);
+  const shop = await bakery();
+  const profiles = { process_cpu: { enabled: true, seconds: 1 } };
+  await scraping(
+    { interval: '2s', jobs: [job({ targets: [{ targets: [shop.address] }], profiles })] },
+    server,
+  );
+  const typesOf = async (service: string): Promise<string[]> => {
+    const query = `{service_name="${service}"}`;
+    const { types } = await server.json('/api/v1/types', { from: 'now-10m', query });
+    return types.map(({ id }: { id: string }) => id).sort();
+  };
+  const [pushed, scraped] = await eventually('all types of both', 40, async () => {
+    const both = [await typesOf('pusher'), await typesOf('bakery')] as const;
+    return both.every(types => types.length >= 11) ? both : null;
+  });
+  // Goroutines are the one difference that Pyroscope itself makes between what is pushed and what is scraped.
+  expect(pushed).toContain('goroutines:goroutine:count:goroutine:count');
+  expect(scraped).toEqual(pushed.map(type => type.replace(/^goroutines:/, 'goroutine:')).sort());
 });

@@ -29,6 +29,10 @@ const PROGRAMS = {
     from: ['go/pricing/main.go', 'go/pricing/serve.go', 'go/pricing/tax.v2/tax.go', 'go/go.mod'],
     command: ['go', 'build', '-tags=serve'],
   },
+  pusher: {
+    from: ['pyroscope-go/main.go', 'pyroscope-go/go.mod', 'pyroscope-go/go.sum'],
+    command: ['go', 'build'],
+  },
   bakery: { from: ['go/bakery/main.go', 'go/go.mod'], command: ['go', 'build'] },
 } as const;
 
