@@ -69,24 +69,18 @@ export class Rounds {
     const part = createHash('sha256').update(key).digest().readUInt32BE() / 2 ** 32;
     const { intervalMs } = options;
     const phase = part * intervalMs;
+    const wait = () => intervalMs - ((Date.now() - phase) % intervalMs);
     const tick = () => {
-      this.timer = setTimeout(tick, intervalMs - ((Date.now() - phase) % intervalMs));
+      // A timer may come a moment before it is due: that moment is not another round.
+      const rest = wait();
+      this.timer = setTimeout(tick, rest < intervalMs / 2 ? rest + intervalMs : rest);
       if (this.running === null)
         this.running = this.round().finally(() => {
           this.running = null;
         });
       else this.late++;
     };
-    this.timer = setTimeout(
-      tick,
-      intervalMs - ((((Date.now() - phase) % intervalMs) + intervalMs) % intervalMs),
-    );
-  }
-
-  get stateBytes(): number {
-    let bytes = 0;
-    for (const taken of this.taken.values()) bytes += taken.stateBytes;
-    return bytes;
+    this.timer = setTimeout(tick, wait());
   }
 
   async close(): Promise<void> {
