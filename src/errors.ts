@@ -201,6 +201,11 @@ export const ERRORS = {
     message: 'there is no debug information for the build ID {buildId}',
     fix: '`stackwell debuginfo list` shows what there is.',
   },
+  SW_PGO_EMPTY: {
+    status: 422,
+    message: 'there is nothing here for the Go compiler: no sample has a Go function with its first line',
+    fix: 'Select a service that is written in Go (1.20 or later) and a time in which it used CPU.',
+  },
   SW_CONFIG_INVALID: {
     status: 400,
     message: 'the configuration is not valid: {reason}',
@@ -240,6 +245,51 @@ export const ERRORS = {
     status: 500,
     message: '{count} profiles were dropped: {reason}',
     fix: 'stats() counts them by cause. queue_full: the server was away for longer than queueBytes holds. rejected: see its answer. stopped: give stop() more time.',
+  },
+  SW_SCRAPE_UNREACHABLE: {
+    status: 502,
+    message: 'the target {url} does not answer: {reason}',
+    fix: 'Check that it runs, that agent.scrape.jobs has its address and scheme, and that the certificate is trusted.',
+  },
+  SW_SCRAPE_TIMEOUT: {
+    status: 504,
+    message: 'the target {url} gave no whole answer within {timeout} ms',
+    fix: 'Raise agent.scrape.timeout, or leave the profile out (agent.scrape.jobs[].profiles).',
+  },
+  SW_SCRAPE_STATUS: {
+    status: 502,
+    message: 'the target {url} answered {status}',
+    fix: 'Check the path and the credentials of the job. Redirects are not followed: configure where the profile is.',
+  },
+  SW_SCRAPE_TOO_LARGE: {
+    status: 413,
+    message: 'the target {url} sent more than {max} bytes',
+    fix: 'Raise agent.scrape.maxBodyBytes if this is a profile.',
+  },
+  SW_SCRAPE_STATE: {
+    status: 507,
+    message: 'there is no memory left to remember what this target has counted',
+    fix: 'Raise agent.scrape.maxStateBytes, scrape fewer targets, or have the target work out the growth (seconds).',
+  },
+  SW_SCRAPE_CREDENTIALS: {
+    status: 500,
+    message: 'cannot use the credentials in {path}: {reason}',
+    fix: 'Make the file readable for the agent; tokens and passwords are one line.',
+  },
+  SW_SCRAPE_TARGETS: {
+    status: 422,
+    message: 'these targets cannot be used: {where}: {reason}',
+    fix: 'Write a list of {targets: [host:port, …], labels: {name: value}}, as JSON or YAML (docs/scraping.md).',
+  },
+  SW_SCRAPE_TOO_MANY: {
+    status: 507,
+    message: '{omitted} targets are left out, over {max}',
+    fix: 'Raise agent.scrape.maxTargets, or give each agent a part of the targets.',
+  },
+  SW_SCRAPE_DISCOVERY: {
+    status: 502,
+    message: 'targets cannot be looked up at {where}: {reason}',
+    fix: 'Check the address, the token and its rights: list pods at the API server, get nodes/proxy at a kubelet.',
   },
   SW_SYMBOLIZER: {
     status: 500,

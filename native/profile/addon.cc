@@ -147,6 +147,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   DefineSymbolWriter(env, exports);
   DefineMatcher(env, exports);
   DefineMerger(env, exports);
+  DefineDelta(env, exports);
   return exports;
 }
 

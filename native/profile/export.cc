@@ -13,8 +13,9 @@ constexpr uint32_t kUnknown = UINT32_MAX;
 
 class Exporter {
  public:
-  explicit Exporter(const SymbolColumns& symbols)
+  Exporter(const SymbolColumns& symbols, bool go_only)
       : symbols_(symbols),
+        go_only_(go_only),
         strings_(symbols.strings.size(), kUnknown),
         mappings_(symbols.mappings.size(), kUnknown),
         functions_(symbols.functions.size(), kUnknown),
@@ -24,8 +25,16 @@ class Exporter {
   }
 
   void PutSamples(uint32_t node, uint32_t label_set, Sum sum) {
+    const auto parent = [&](uint32_t at) { return symbols_.nodes[at].parent; };
+    const auto is_go = [&](uint32_t at) { return IsGo(symbols_.nodes[at].location); };
+    uint32_t end = 0;
+    if (go_only_) {
+      while (node != 0 && !is_go(node)) node = parent(node);
+      if (node == 0) return;
+      for (end = node; end != 0 && is_go(end);) end = parent(end);
+    }
     Split(sum, [&](int64_t value) {
-      for (uint32_t at = node; at != 0; at = symbols_.nodes[at].parent)
+      for (uint32_t at = node; at != end; at = parent(at))
         profile_.samples.location.push_back(Location(symbols_.nodes[at].location));
       profile_.samples.location_offset.push_back(static_cast<uint32_t>(profile_.samples.location.size()));
       profile_.samples.values.push_back(value);
@@ -53,6 +62,15 @@ class Exporter {
   }
 
  private:
+  bool IsGo(uint32_t location) const {
+    for (const auto& line : symbols_.LinesOf(location)) {
+      const auto& function = symbols_.functions[line.function];
+      const std::string_view file = symbols_.strings[function.filename];
+      if (function.start_line > 0 && (file.ends_with(".go") || file.ends_with(".s"))) return true;
+    }
+    return false;
+  }
+
   uint32_t OwnString(std::string text) {
     if (text.empty()) return 0;
     profile_.strings.push_back(profile_.owned_text.emplace_back(std::move(text)));
@@ -89,7 +107,9 @@ class Exporter {
       const auto& from = symbols_.functions[function];
       auto& to = profile_.functions;
       functions_[function] = static_cast<uint32_t>(to.size());
-      to.name.push_back(String(from.name));
+      // Of a generic function the name that is shown leaves out what it was instantiated with.
+      const bool linker_name = go_only_ && from.system_name != 0;
+      to.name.push_back(String(linker_name ? from.system_name : from.name));
       to.system_name.push_back(String(from.system_name));
       to.filename.push_back(String(from.filename));
       to.start_line.push_back(from.start_line);
@@ -123,6 +143,7 @@ class Exporter {
   }
 
   const SymbolColumns& symbols_;
+  const bool go_only_;
   Profile profile_;
   // Rows in profile_ by row of symbols_; kUnknown until they are needed.
   std::vector<uint32_t> strings_, mappings_, functions_, locations_;
@@ -132,7 +153,7 @@ class Exporter {
 }  // namespace
 
 Profile Export(const Merger& merger, const ExportOptions& options) {
-  Exporter exporter(merger.symbols());
+  Exporter exporter(merger.symbols(), options.go_only);
   if (options.sample_labels) {
     for (size_t i = 0; i < merger.cells().size(); i++)
       exporter.PutSamples(merger.cells()[i].node, merger.cells()[i].label_set, merger.cell_sums()[i]);

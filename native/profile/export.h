@@ -17,6 +17,9 @@ struct ExportOptions {
   /// Needs a merger that keeps labels.
   bool sample_labels = false;
   bool reasons = false;
+  /// Only what Go's compiler takes for profile-guided optimization: of each stack the innermost run of Go
+  /// frames whose functions have a first line, under the names that Go's linker knows.
+  bool go_only = false;
 };
 
 /// What was merged, as one profile that refers to the memory of `merger`. Reasons of unnamed locations are

@@ -196,6 +196,46 @@ export class Matcher {
   test(values: string[]): Uint8Array;
 }
 
+/** When something was taken. */
+export interface Window {
+  /** Unix nanoseconds. */
+  timeNanos: bigint;
+  durationNanos: bigint;
+}
+
+export interface Grown {
+  /** Not compressed. */
+  pprof: Uint8Array;
+  samples: number;
+  /** Nothing to compare with was known: the counters are left out. Never of a profile that has none. */
+  first: boolean;
+  /** Counters fell, so the process started again: they are taken whole. */
+  restarted: boolean;
+  /** File and build id of the first mapping, which is the program in profiles of Go; '' when unknown. */
+  program: string;
+  buildId: string;
+}
+
+/**
+ * Turns profiles of one process, taken one after another, into what each adds to the one before. Only `counters` are
+ * subtracted, by stack and labels; what else a profile has is a snapshot and stays. Samples without values and symbols
+ * without samples are left out. Remembers 16 bytes and a value for each counter of each stack, and no symbols.
+ */
+export class Delta {
+  /** Names of sample types that only ever grow while a process lives: `alloc_space`, `delay`, … */
+  constructor(options: { counters: string[]; limits?: Limits });
+  /**
+   * Rejects with SW_PPROF_INVALID or SW_PPROF_LIMIT, and remembers what it did before then. Calls may overlap: they run
+   * in their order.
+   * @param window says when, in place of what the profile says of itself
+   */
+  add(pprof: Uint8Array, window?: Window): Promise<Grown>;
+  /** The next one is the first again. */
+  forget(): Promise<void>;
+  /** Stacks that are known, and the bytes that this takes, after the last call that resolved. */
+  readonly size: { stacks: number; bytes: number };
+}
+
 /** What several profiles add up to, ready for the store. */
 export interface Summed {
   /** Segments that `rows` points into, by position. */
@@ -410,5 +450,10 @@ export class Merger {
     sampleLabels?: boolean;
     /** Say in comments, by location id, why a location has no name: long, and `go tool pprof` prints all comments. */
     reasons?: boolean;
+    /**
+     * Only what Go's compiler takes for profile-guided optimization: of each stack the innermost run of Go frames whose
+     * functions have a first line, under the names that Go's linker knows. SW_PGO_EMPTY where there are none.
+     */
+    goOnly?: boolean;
   }): Promise<Uint8Array>;
 }

@@ -12,6 +12,7 @@ export const {
   SymbolWriter,
   Matcher,
   Merger,
+  Delta,
   matchingRules,
   sumProfiles,
 } = addon;

@@ -459,10 +459,14 @@ class MergerObject : public Napi::ObjectWrap<MergerObject> {
         options.comments = FromStrings(given.Get("comments"), "comments");
       options.sample_labels = OptionalFlag(given, "sampleLabels", false);
       options.reasons = OptionalFlag(given, "reasons", false);
+      options.go_only = OptionalFlag(given, "goOnly", false);
       if (options.sample_labels && !merger_->keep_labels())
         throw Napi::TypeError::New(info.Env(), "this merger was made with sampleLabels: false");
       return Run(info, [this, options]() -> Finish {
-        auto bytes = std::make_shared<Bytes>(Encode(Export(*merger_, options), 1));
+        const Profile profile = Export(*merger_, options);
+        if (options.go_only && profile.samples.size() == 0)
+          throw Failure("SW_PGO_EMPTY", "no sample has a Go function with its first line", {});
+        auto bytes = std::make_shared<Bytes>(Encode(profile, 1));
         return [bytes](Napi::Env env) { return ToColumn(env, std::move(*bytes)); };
       });
     });

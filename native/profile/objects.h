@@ -16,6 +16,7 @@ namespace stackwell {
 void DefineSymbolWriter(Napi::Env env, Napi::Object exports);
 void DefineMatcher(Napi::Env env, Napi::Object exports);
 void DefineMerger(Napi::Env env, Napi::Object exports);
+void DefineDelta(Napi::Env env, Napi::Object exports);
 
 /// Throws a TypeError when it is no SymbolWriter.
 std::shared_ptr<SymbolWriter> WriterOf(const Napi::Value& value);

@@ -9,12 +9,14 @@ import { type Log, oncePerMinute, stderrLog } from './log.js';
 import { agentMetrics, serveMetrics } from './metrics.js';
 import { BPF_OBJECTS, loadNative } from './native.js';
 import { Outbox } from './outbox/outbox.js';
+import type { PushSeries } from './outbox/push-request.js';
 import { type PushResult, Sender } from './outbox/sender.js';
 import { profilerOptions } from './profiling/options.js';
 import { Sampler } from './profiling/sampler.js';
 import { Services } from './profiling/services.js';
 import { startSymbolizer } from './profiling/symbolizer/symbolizer.js';
 import type { SymbolSource } from './profiling/symbols.js';
+import type { Scraper, ScraperOptions } from './scraping/scraper.js';
 
 export interface AgentOptions {
   log?: Log;
@@ -96,6 +98,12 @@ export async function startAgent(config: AgentConfig, options: AgentOptions = {}
           );
       },
     });
+    const store = async (series: PushSeries[]) => {
+      if ((await deliver(outbox, series)) > 0)
+        warn('dropped', { dropped: outbox.dropped }, 'profiles could not be kept in the outbox');
+      sender.poke();
+    };
+    const scraper = await createScraper(config, { deliver: store, Delta: native.Delta, log });
     const sampler = new Sampler({
       profiler,
       symbols,
@@ -106,20 +114,17 @@ export async function startAgent(config: AgentConfig, options: AgentOptions = {}
       attach: config.java.attach,
       windowMs: durationMs(config.window),
       ...(options.firstWindowMs === undefined ? {} : { firstWindowMs: options.firstWindowMs }),
-      async deliver(series) {
-        if ((await deliver(outbox, series)) > 0)
-          warn('dropped', { dropped: outbox.dropped }, 'a window could not be kept in the outbox');
-        sender.poke();
-      },
+      deliver: store,
       log,
     });
-    registry = agentMetrics({ sampler, symbols, outbox, profiler, services, pushes });
+    registry = agentMetrics({ sampler, symbols, outbox, profiler, services, pushes, scraper });
     sender.start();
     sampler.start();
+    scraper?.start();
 
     let closing: Promise<void> | null = null;
     const stop = async () => {
-      await sampler.close();
+      await Promise.all([sampler.close(), scraper?.close()]);
       await sender.close(options.flushMs ?? 3000);
       await metrics.close();
       await symbols.close();
@@ -135,6 +140,17 @@ export async function startAgent(config: AgentConfig, options: AgentOptions = {}
     for (const step of undo.reverse()) await step();
     throw error;
   }
+}
+
+/** Null where nothing is to be scraped: what does it is not loaded then. @throws SW_SCRAPE_TARGETS */
+async function createScraper(
+  { scrape, labels, serviceName, deploy, host }: AgentConfig,
+  options: Pick<ScraperOptions, 'deliver' | 'Delta' | 'log'>,
+): Promise<Scraper | null> {
+  if (scrape.jobs.length === 0) return null;
+  const { Scraper } = await import('./scraping/scraper.js');
+  const common = { host: host || hostname(), labels, serviceName, deploy };
+  return new Scraper({ config: scrape, common, ...options });
 }
 
 /** Throws SW_CONFIG_INVALID. */

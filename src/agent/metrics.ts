@@ -12,6 +12,8 @@ import { readSmall } from './procfs/file.js';
 import { ATTACH_RESULTS } from './profiling/attach/result.js';
 import type { Sampler } from './profiling/sampler.js';
 import type { SymbolSource } from './profiling/symbols.js';
+import { scrapeMetrics } from './scraping/metrics.js';
+import type { Scraper } from './scraping/scraper.js';
 
 export interface MetricSources {
   sampler: Sampler;
@@ -20,6 +22,8 @@ export interface MetricSources {
   profiler: Pick<Profiler, 'programs' | 'memory'>;
   services: { readonly size: number };
   pushes: Record<PushResult, number>;
+  /** Null where nothing is scraped. */
+  scraper: Scraper | null;
 }
 
 /** CPU seconds of another process of ours; 0 when it does not run. */
@@ -169,6 +173,7 @@ export function agentMetrics(sources: MetricSources): Registry {
   counters('pushes_total', 'requests to the server, by result', 'result', () =>
     Object.fromEntries(PUSH_RESULTS.map(result => [result, pushes[result]])),
   );
+  if (sources.scraper !== null) scrapeMetrics(registry, sources.scraper);
   return registry;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { fileURLToPath } from 'node:url';
 import type { Profiler } from '#native/bpf';
-import type { encode, Merger } from '#native/profile';
+import type { Delta, encode, Merger } from '#native/profile';
 import { StackwellError } from '../errors.js';
 
 /** Compiled BPF programs, beside the compiled code. */
@@ -12,6 +12,7 @@ export async function loadNative(): Promise<{
   Profiler: typeof Profiler;
   encode: typeof encode;
   Merger: typeof Merger;
+  Delta: typeof Delta;
 }> {
   const load = async <T>(name: string, module: Promise<T>): Promise<T> =>
     module.catch((error: Error) => {
@@ -21,5 +22,5 @@ export async function loadNative(): Promise<{
     load('native/bpf', import('#native/bpf')),
     load('native/profile', import('#native/profile')),
   ]);
-  return { Profiler: bpf.Profiler, encode: profile.encode, Merger: profile.Merger };
+  return { Profiler: bpf.Profiler, encode: profile.encode, Merger: profile.Merger, Delta: profile.Delta };
 }

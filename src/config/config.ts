@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // One schema gives types, checks, --help texts and docs/configuration.md. Every section and key has a default.
 import { z } from 'zod';
+import { duration, durationMs } from './duration.js';
+import { scrapeSchema } from './scrape.js';
 
-const duration = z
-  .string()
-  .regex(/^\d+(ms|s|m|h|d)$/)
-  .describe('a number and a unit: 500ms, 10s, 15m, 24h, 31d');
+export { durationMs } from './duration.js';
 
 const MiB = 1024 * 1024;
 
@@ -195,6 +194,7 @@ export const agentSchema = z.strictObject({
       maxAge: duration.default('24h').describe('windows older than this are dropped, counted'),
     })
     .prefault({}),
+  scrape: scrapeSchema.prefault({}),
 });
 
 export const configSchema = z.strictObject({
@@ -216,13 +216,4 @@ export function retentionAges(retention: ServerConfig['retention']): Record<numb
     3600: durationMs(hours),
     86400: durationMs(days),
   };
-}
-
-const UNITS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
-/** Milliseconds of '10s', '15m', … */
-export function durationMs(text: string): number {
-  const match = /^(\d+)(ms|s|m|h|d)$/.exec(text);
-  if (match === null) throw new RangeError(`not a duration: ${text}`);
-  return Number(match[1]) * UNITS[match[2]!]!;
 }

@@ -8,6 +8,8 @@ interface JsonSchema {
   description?: string;
   default?: unknown;
   properties?: Record<string, JsonSchema>;
+  /** Of an array. */
+  items?: JsonSchema;
   minimum?: number;
   maximum?: number;
   pattern?: string;
@@ -23,7 +25,9 @@ function rows(schema: JsonSchema, path: string): string[] {
         : `at most ${schema.maximum}`,
     ].filter(bound => bound !== '');
     const meaning = [schema.description ?? '', ...bounds].filter(part => part !== '').join('; ');
-    return [`| \`${path}\` | \`${JSON.stringify(schema.default)}\` | ${meaning.replaceAll('|', '\\|')} |`];
+    const otherwise = schema.default === undefined ? '' : `\`${JSON.stringify(schema.default)}\``;
+    const row = `| \`${path}\` | ${otherwise} | ${meaning.replaceAll('|', '\\|')} |`;
+    return schema.items?.properties === undefined ? [row] : [row, ...rows(schema.items, `${path}[]`)];
   }
   return Object.entries(schema.properties).flatMap(([key, child]) =>
     rows(child, path === '' ? key : `${path}.${key}`),

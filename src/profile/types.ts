@@ -31,6 +31,16 @@ export function parseType(id: string): ProfileType | null {
   return { name, sampleType, sampleUnit, periodType, periodUnit };
 }
 
+const SNAPSHOTS = new Set(['inuse_space', 'inuse_objects', 'space', 'objects', 'goroutine', 'goroutines']);
+
+/**
+ * Whether values of this type are what there was at a moment, and not what was added in a window: memory in use,
+ * goroutines. Their sum over profiles means something only beside the number of profiles.
+ */
+export function isSnapshot(id: string): boolean {
+  return SNAPSHOTS.has(parseType(id)?.sampleType ?? '');
+}
+
 /** Labels of a profile: names as Prometheus writes them. Always kept sorted by name when hashed or stored. */
 export type Labels = Record<string, string>;
 

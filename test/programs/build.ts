@@ -26,6 +26,15 @@ const PROGRAMS = {
   damaged: { from: ['damaged.c', 'clock.h'], command: C },
   spans: { from: ['spans/main.go', 'spans/go.mod', 'spans/go.sum'], command: ['go', 'build'] },
   ledger: { from: ['go/main.go', 'go/go.mod'], command: ['go', 'build'] },
+  pricing: {
+    from: ['go/pricing/main.go', 'go/pricing/serve.go', 'go/pricing/tax.v2/tax.go', 'go/go.mod'],
+    command: ['go', 'build', '-tags=serve'],
+  },
+  pusher: {
+    from: ['pyroscope-go/main.go', 'pyroscope-go/go.mod', 'pyroscope-go/go.sum'],
+    command: ['go', 'build'],
+  },
+  bakery: { from: ['go/bakery/main.go', 'go/go.mod'], command: ['go', 'build'] },
 } as const;
 
 export type ProgramName = keyof typeof PROGRAMS;

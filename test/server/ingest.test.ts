@@ -53,6 +53,28 @@ describe('POST /ingest', () => {
       expect((await fetch(url, { method: 'POST', body: form })).status).toBe(200);
       expect(await sum(name)).toBe(400);
     }
+    // Mutex and block profiles of Go have the same types: what they are shown as tells which it is.
+    const named = async (config: string) => {
+      const form = new FormData();
+      const body = await pprof({
+        samples: [{ stack: ['a'], values: [1, 2] }],
+        types: [
+          ['contentions', 'count'],
+          ['delay', 'nanoseconds'],
+        ],
+      });
+      form.set('profile', new Blob([body as Uint8Array<ArrayBuffer>]), 'profile.pprof');
+      form.set('sample_type_config', new Blob([config]), 'config.json');
+      return running.ingest(form, { name: 'locks' });
+    };
+    const displayed =
+      '{"contentions":{"display-name":"mutex_count"},"delay":{"display-name":"mutex_duration"}}';
+    expect((await named(displayed)).status).toBe(200);
+    const { types } = await running.json('/api/v1/types', { query: '{service_name="locks"}' });
+    expect(types.map(({ name }: { name: string }) => name)).toEqual(['mutex', 'mutex']);
+    for (const odd of ['[]', 'null', '7', '{"delay":null}', '{"delay":{"display-name":5}}'])
+      expect((await named(odd)).status).toBe(200);
+    expect(await failure(await named('{'))).toEqual({ status: 400, code: 'SW_REQUEST_INVALID' });
     const empty = new FormData();
     empty.set('other', 'text');
     expect(await failure(await running.ingest(empty, { name: 'form3' }))).toEqual({

@@ -31,6 +31,7 @@ export interface FlameAnswer extends Answer, Columns {
 }
 
 export interface TopAnswer extends Answer {
+  profiles: number;
   sum: number;
   functions: Functions;
   self: number[];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Numbers as people read them. Profiles of time are shown in seconds, never in bare nanoseconds.
-import { OFF_CPU, ON_CPU, parseType } from '../../src/profile/types.js';
+import { isSnapshot, OFF_CPU, ON_CPU, parseType } from '../../src/profile/types.js';
 
 const grouped = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
 
@@ -90,6 +90,8 @@ export function measureOf(id: string): Measure {
       id === OFF_CPU ? 'threads off CPU' : type.sampleType === 'cpu' ? 'cores' : 'seconds per second';
     return { name, unit, rate, perMs: scale * 1000 };
   }
-  if (unit === 'bytes') return { name, unit, rate: 'MiB per second', perMs: 1000 / (1024 * 1024) };
-  return { name, unit, rate: `${unit === 'count' ? type.sampleType : unit} per second`, perMs: 1000 };
+  // Of snapshots a timeline has sums: how many of them a bucket holds is not known.
+  const of = isSnapshot(id) ? ' in snapshots' : '';
+  if (unit === 'bytes') return { name, unit, rate: `MiB${of} per second`, perMs: 1000 / (1024 * 1024) };
+  return { name, unit, rate: `${unit === 'count' ? type.sampleType : unit}${of} per second`, perMs: 1000 };
 }

@@ -4,6 +4,7 @@
 import { computed } from '@preact/signals';
 import { ranked, sumOf } from '../../src/profile/coverage.js';
 import { causeName } from '../../src/profile/reasons.js';
+import { isSnapshot } from '../../src/profile/types.js';
 import { formatShare } from '../../src/profile/units.js';
 import { KIND_NAMES, KINDS } from '../flame/kind.js';
 import { DARK, kindColour, LIGHT } from '../flame/palette.js';
@@ -59,7 +60,14 @@ export function Coverage() {
       <div class="coverage">
         <div class="facts">
           <span class="fact strong">{formatValue(answer.sum, measure.value.unit)}</span>
-          <span class="fact">
+          {isSnapshot(state.value.type) ? (
+            <span class="fact" title="What there was at the moment of each">
+              average of {formatCount(answer.profiles)} snapshots
+            </span>
+          ) : (
+            stats.samples === 0 && <span class="fact">{formatCount(answer.profiles)} profiles</span>
+          )}
+          <span class="fact" hidden={stats.samples === 0}>
             {formatCount(stats.samples)} samples
             {stats.clocks.length > 0 && <span class="faint"> by {stats.clocks.join(', ')}</span>}
           </span>

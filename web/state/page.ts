@@ -10,6 +10,7 @@ import { api, type FlameAnswer, type Selected, type TimelineAnswer, type TopAnsw
 import { measureOf } from '../lib/format.js';
 import { formatQuery, matchersOf } from '../lib/query.js';
 import { shortId } from '../lib/scope.js';
+import { averageSnapshots } from '../lib/snapshots.js';
 import { type Range, resolveRange } from '../lib/time.js';
 import { Resource } from './resource.js';
 import { formatState, type PageState, parseState } from './url.js';
@@ -156,7 +157,7 @@ export function start(): void {
     const limit = nodes.value;
     if (s === null) return;
     flame.load(async signal => {
-      const answer = await api.flamegraph(s, limit, signal);
+      const answer = averageSnapshots(s.type, await api.flamegraph(s, limit, signal));
       const graph = buildGraph(answer);
       return { answer, graph, looks: looksOf(graph.functions), paths: new PathHashes(graph) };
     });
@@ -165,7 +166,7 @@ export function start(): void {
   effect(() => {
     const s = asked();
     if (s === null || !wantsTop.value) return;
-    top.load(signal => api.top(s, TABLE_ROWS, signal));
+    top.load(async signal => averageSnapshots(s.type, await api.top(s, TABLE_ROWS, signal)));
   });
 
   effect(() => {

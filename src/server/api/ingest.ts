@@ -8,7 +8,7 @@ import { convertStacks } from '#native/profile';
 import { StackwellError } from '../../errors.js';
 import { parseTime } from '../../profile/time.js';
 import type { Context } from '../context.js';
-import { parseAppName } from '../ingest/labels.js';
+import { configuredName, parseAppName } from '../ingest/labels.js';
 import { receiveBytes } from '../ingest/receive.js';
 import { stacksOf } from '../ingest/stacks.js';
 import { sendText } from '../json.js';
@@ -78,8 +78,11 @@ export function ingestRoutes(app: FastifyInstance, context: Context): void {
         let service = called;
         let pprof = body;
         let id: string | null = null;
-        if (format === 'form') pprof = await profileField(body, contentType);
-        else if (format !== 'pprof') {
+        if (format === 'form') {
+          const form = await profileField(body, contentType);
+          pprof = form.pprof;
+          if (form.name !== null) labels.push(['__name__', form.name]);
+        } else if (format !== 'pprof') {
           const stacks = stacksOf(called, request.query);
           service = stacks.app;
           labels.push(['__name__', stacks.name]);
@@ -109,8 +112,11 @@ export function ingestRoutes(app: FastifyInstance, context: Context): void {
     });
 }
 
-/** @throws SW_REQUEST_INVALID, SW_UNSUPPORTED_FORMAT */
-async function profileField(body: Uint8Array, contentType: string): Promise<Uint8Array> {
+/** With what the form calls it; null where it does not. @throws SW_REQUEST_INVALID, SW_UNSUPPORTED_FORMAT */
+async function profileField(
+  body: Uint8Array,
+  contentType: string,
+): Promise<{ pprof: Uint8Array; name: string | null }> {
   let form: FormData;
   try {
     form = await new Response(body as Uint8Array<ArrayBuffer>, {
@@ -125,5 +131,7 @@ async function profileField(body: Uint8Array, contentType: string): Promise<Uint
   const profile = form.get('profile');
   if (profile === null || typeof profile === 'string')
     throw new StackwellError('SW_REQUEST_INVALID', { reason: 'the form has no file in its field profile' });
-  return new Uint8Array(await profile.arrayBuffer());
+  const config = form.get('sample_type_config');
+  const text = typeof config === 'string' ? config : ((await config?.text()) ?? '{}');
+  return { pprof: new Uint8Array(await profile.arrayBuffer()), name: configuredName(text) };
 }

@@ -3,6 +3,8 @@
 import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import { StackwellError } from '../../errors.js';
+import { parseType } from '../../profile/types.js';
 import type { Context } from '../context.js';
 import { sendText } from '../json.js';
 import { pprofOf } from '../query/pprof.js';
@@ -23,6 +25,10 @@ export function pprofRoutes(fastify: FastifyInstance, context: Context): void {
         produces: ['application/octet-stream'],
         querystring: RangeParameters.extend({
           sample_labels: flag.describe('keep pid, thread_name, … as labels of samples'),
+          pgo: z
+            .enum(['go'])
+            .optional()
+            .describe('`go`: what `go build -pgo` takes, of CPU profiles; without labels of samples'),
         }),
         response: {
           200: z.string().meta({ format: 'binary' }).describe('profile.proto, gzipped'),
@@ -32,9 +38,17 @@ export function pprofRoutes(fastify: FastifyInstance, context: Context): void {
     },
     async (request, reply) => {
       const done = metrics.querySeconds.startTimer({ kind: 'pprof' });
-      const { sample_labels: sampleLabels } = request.query;
+      const { pgo } = request.query;
       const question = await parseQuestion(discovery, request.query, request.tenant);
-      const { bytes, warnings } = await pprofOf(query, question, sampleLabels);
+      const { sampleType, sampleUnit } = parseType(question.type)!;
+      if (pgo !== undefined && !['cpu nanoseconds', 'samples count'].includes(`${sampleType} ${sampleUnit}`))
+        throw new StackwellError('SW_REQUEST_INVALID', {
+          reason: `type: ${question.type} is not of CPU time, which pgo needs`,
+        });
+      const { bytes, warnings } = await pprofOf(query, question, {
+        sampleLabels: request.query.sample_labels && pgo === undefined,
+        goOnly: pgo === 'go',
+      });
       done();
       void reply
         .type('application/octet-stream')

@@ -47,6 +47,25 @@ export function parseAppName(text: string): { app: string; labels: [string, stri
   return { app: text.slice(0, open).trim(), labels };
 }
 
+/**
+ * The name of a profile by what its sender shows its sample types as: Go's mutex and block profiles have the same ones.
+ * Null where that says nothing. @param config JSON of the field sample_type_config: settings by sample type
+ */
+export function configuredName(config: string): string | null {
+  let settings: unknown;
+  try {
+    settings = JSON.parse(config);
+  } catch (error) {
+    throw new StackwellError('SW_REQUEST_INVALID', { reason: 'sample_type_config is not JSON' }, error);
+  }
+  if (typeof settings !== 'object' || settings === null) return null;
+  const shown = Object.values(settings)
+    .map(one => (one as { 'display-name'?: unknown } | null)?.['display-name'])
+    .filter(name => typeof name === 'string');
+  const name = profileName(shown);
+  return shown.length === 0 || name === shown.at(-1) ? null : name;
+}
+
 /** The name of a profile whose sender gave none, by its sample types; the rules that push clients rely on. */
 export function profileName(sampleTypes: string[]): string {
   if (sampleTypes.includes('wall')) return 'wall';

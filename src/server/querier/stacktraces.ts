@@ -69,7 +69,7 @@ export function stacktraceMethods(context: Context): Methods {
   /** Not compressed. */
   const pprofBytes = async (question: Question, selector: StackSelector, call: HandlerContext) => {
     const done = metrics.querySeconds.startTimer({ kind: 'pprof' });
-    const { bytes, warnings } = await pprofOf(query, question, false);
+    const { bytes, warnings } = await pprofOf(query, question);
     warn(call, warnings);
     const isWhole = selector.callSite.length === 0 && selector.goPgo === null;
     const chosen = isWhole ? bytes : await selectStacks(bytes, selector, question);

@@ -9,10 +9,10 @@ import type { Question } from './question.js';
 export function pprofOf(
   query: Query,
   question: Question,
-  sampleLabels: boolean,
+  { sampleLabels = false, goOnly = false }: { sampleLabels?: boolean; goOnly?: boolean } = {},
 ): Promise<{ bytes: Uint8Array; warnings: string[] }> {
   const { sampleType, sampleUnit, periodType, periodUnit } = parseType(question.type)!;
-  return query.answer(`pprof ${sampleLabels}`, { ...question, sampleLabels }, [], async merged => {
+  return query.answer(`pprof ${sampleLabels} ${goOnly}`, { ...question, sampleLabels }, [], async merged => {
     const { start, end } = merged.covered ?? {
       start: question.selection.from,
       end: question.selection.from,
@@ -33,6 +33,7 @@ export function pprofOf(
           ...merged.warnings.map(warning => `stackwell.warning ${warning}`),
         ],
         sampleLabels,
+        goOnly,
       }),
       warnings: merged.warnings,
     };
