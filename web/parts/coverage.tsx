@@ -8,7 +8,7 @@ import { formatShare } from '../../src/profile/units.js';
 import { KIND_NAMES, KINDS } from '../flame/kind.js';
 import { DARK, kindColour, LIGHT } from '../flame/palette.js';
 import { formatCount, formatValue } from '../lib/format.js';
-import { flame, measure, state, top, update, view } from '../state/page.js';
+import { flame, measure, picture, state, top, update } from '../state/page.js';
 import { dark } from '../state/theme.js';
 import { CoverageDetail } from './coverage-detail.js';
 
@@ -18,7 +18,7 @@ const kinds = computed(() => {
   if (data === null) return [];
   const { graph, looks } = data;
   const sums = new Float64Array(KINDS.length);
-  const { root } = view.value;
+  const { root } = picture.view.value;
   for (let row = root; row < (graph.end[root] ?? 0); row++)
     sums[looks.kind[graph.fn[row]!]!]! += graph.self[row]!;
   const whole = graph.total[root] ?? 0;
@@ -59,11 +59,14 @@ export function Coverage() {
       <div class="coverage">
         <div class="facts">
           <span class="fact strong">{formatValue(answer.sum, measure.value.unit)}</span>
-          <span class="fact">
-            {formatCount(stats.samples)} samples
-            {stats.clocks.length > 0 && <span class="faint"> by {stats.clocks.join(', ')}</span>}
-          </span>
-          <Lost counts={stats.lost} />
+          {stats.samples > 0 && (
+            // Other writers do not tell how many samples a profile is made of.
+            <span class="fact">
+              {formatCount(stats.samples)} samples
+              {stats.clocks.length > 0 && <span class="faint"> by {stats.clocks.join(', ')}</span>}
+            </span>
+          )}
+          {(stats.samples > 0 || Object.keys(stats.lost).length > 0) && <Lost counts={stats.lost} />}
           <CoverageDetail stats={stats} />
           {answer.omittedNodes > 0 && (
             <span class="fact noted">
