@@ -104,7 +104,13 @@ export async function pushDeploys(running: Running): Promise<Truth> {
     await run(running, next, { ...checkout, deploy: 'v40', version: 'old', from: minutes(23), windows: 18 });
     await run(running, next, { ...checkout, deploy: 'v41', version: 'old', from: minutes(20), windows: 60 });
     await run(running, next, { ...checkout, deploy: 'v42', version: 'new', from: minutes(10), windows: 60 });
-    const catalog = { service: 'catalog', samples: 120, windows: 60, from: minutes(10), version: 'old' as const };
+    const catalog = {
+      service: 'catalog',
+      samples: 120,
+      windows: 60,
+      from: minutes(10),
+      version: 'old' as const,
+    };
     await run(running, next, { ...catalog, deploy: '7', host: `${host}-a` });
     await run(running, next, { ...catalog, deploy: '8', host: `${host}-b` });
   }

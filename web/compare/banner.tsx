@@ -20,9 +20,9 @@ export function Banner() {
   const tested = statistics.self.q.length;
   return (
     <>
-      <section class={`verdict ${sentences[0]!.tone}`} aria-label="Verdict">
+      <section class={`verdict tone-${sentences[0]!.tone}`} aria-label="Verdict">
         {sentences.map(({ tone, text, more }) => (
-          <p key={tone} class={`sentence ${tone}`}>
+          <p key={tone} class={`sentence tone-${tone}`}>
             <span class="sign" aria-hidden="true">
               {SIGNS[tone]}
             </span>

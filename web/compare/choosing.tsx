@@ -3,7 +3,15 @@
 import { formatCount } from '../lib/format.js';
 import { formatLocal, formatSpan } from '../lib/time.js';
 import { state, update } from '../state/address.js';
-import { compared, compareSelections, deploys, nothing, ofDeploys, rangeOf, sides } from '../state/compare.js';
+import {
+  compared,
+  compareSelections,
+  deploys,
+  nothing,
+  ofDeploys,
+  rangeOf,
+  sides,
+} from '../state/compare.js';
 import { before, compareDeploys } from '../state/compare-to.js';
 
 const MOST = 50;
@@ -42,7 +50,9 @@ function Recent() {
   return (
     <section class="recent" aria-label="Recent deploys">
       <h2>Recent deploys</h2>
-      <p class="faint">Nobody announces them: they are what profiles say. Choose one to see what it changed.</p>
+      <p class="faint">
+        Nobody announces them: they are what profiles say. Choose one to see what it changed.
+      </p>
       <table>
         <thead>
           <tr>
@@ -89,7 +99,9 @@ function Recent() {
         </tbody>
       </table>
       {list.length + answer.omitted > MOST && (
-        <p class="faint">{formatCount(list.length + answer.omitted - MOST)} older ones: choose a service above.</p>
+        <p class="faint">
+          {formatCount(list.length + answer.omitted - MOST)} older ones: choose a service above.
+        </p>
       )}
     </section>
   );
@@ -126,14 +138,12 @@ export function Choosing() {
   const both = sides.value;
   return (
     <div class="empty">
-      <h2>
-        Nothing was recorded {missing.length === 2 ? 'on either side' : `on the ${missing[0]}`}
-      </h2>
+      <h2>Nothing was recorded {missing.length === 2 ? 'on either side' : `on the ${missing[0]}`}</h2>
       {both !== null &&
         missing.map(name => (
           <p key={name}>
-            No profile matches <code>{both[name].query || '{}'}</code> between {formatLocal(both[name].from)} and{' '}
-            {formatLocal(both[name].until)}.
+            No profile matches <code>{both[name].query || '{}'}</code> between {formatLocal(both[name].from)}{' '}
+            and {formatLocal(both[name].until)}.
           </p>
         ))}
       <p class="faint">Choose another range or query for that side above.</p>

@@ -62,7 +62,11 @@ export function Compare() {
                 label="Graphs"
                 choices={[
                   { value: 'merged', name: 'Merged', title: 'Both sides in one graph' },
-                  { value: 'beside', name: 'Side by side', title: 'A graph for each side; they move together' },
+                  {
+                    value: 'beside',
+                    name: 'Side by side',
+                    title: 'A graph for each side; they move together',
+                  },
                 ]}
               />
             </Toolbar>

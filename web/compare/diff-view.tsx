@@ -10,7 +10,6 @@ import { formatChange, formatInterval } from '../lib/verdict.js';
 import { FlamePane, FrameName, Tooltip } from '../parts/flame-pane.js';
 import { state } from '../state/address.js';
 import {
-  type Compared,
   compared,
   costUnit,
   leftPicture,
@@ -19,6 +18,7 @@ import {
   pair,
   rightPicture,
 } from '../state/compare.js';
+import type { Compared } from '../state/compared.js';
 import { measure } from '../state/page.js';
 import { dark } from '../state/theme.js';
 
@@ -68,6 +68,7 @@ function Hovered() {
   const { unit } = measure.value;
   const names = sideNames();
   const tested = rows[fn]!;
+  const { kind } = normalization;
   const line = (by: 'total' | 'self') => {
     const { left, right, a, b, change } = numbersOf(data, row, by);
     return (
@@ -75,8 +76,8 @@ function Hovered() {
         <th>{by}</th>
         <td>{formatValue(left, unit)}</td>
         <td>{formatValue(right, unit)}</td>
-        <td>{formatNormalized(a, normalization.kind)}</td>
-        <td>{formatNormalized(b, normalization.kind)}</td>
+        <td>{formatNormalized(a, kind)}</td>
+        <td>{formatNormalized(b, kind)}</td>
         <td>{change === 0 ? '' : formatChange(change)}</td>
       </tr>
     );
@@ -84,15 +85,15 @@ function Hovered() {
   const whole = (by: 'total' | 'self') => {
     const { change, low, high, q, left, right } = statistics[by];
     if (left[tested] === 0 && right[tested] === 0) return null;
-    const isReal = q[tested]! < SIGNIFICANT;
     return (
-      <tr class={isReal ? '' : 'faint'}>
+      <tr class={q[tested]! < SIGNIFICANT ? '' : 'faint'}>
         <th>{by}</th>
-        <td>{formatNormalized(left[tested]!, normalization.kind)}</td>
-        <td>{formatNormalized(right[tested]!, normalization.kind)}</td>
+        <td colSpan={2} />
+        <td>{formatNormalized(left[tested]!, kind)}</td>
+        <td>{formatNormalized(right[tested]!, kind)}</td>
         <td class="strong">{formatChange(change[tested]!)}</td>
         <td>{formatInterval([low[tested]!, high[tested]!])}</td>
-        <td>q {formatQ(q[tested]!)}</td>
+        <td>{formatQ(q[tested]!)}</td>
       </tr>
     );
   };
@@ -108,48 +109,41 @@ function Hovered() {
       <table>
         <thead>
           <tr>
-            <th>This frame</th>
+            <th />
             <th>{names.left}</th>
             <th>{names.right}</th>
             <th colSpan={2}>comparable</th>
-            <th />
+            <th>change</th>
+            {tested >= 0 && row > 0 && (
+              <>
+                <th>95 %</th>
+                <th>q</th>
+              </>
+            )}
           </tr>
         </thead>
         <tbody>
+          <tr>
+            <th class="of" colSpan={8}>
+              This frame
+            </th>
+          </tr>
           {line('total')}
           {line('self')}
+          {row > 0 && (
+            <tr>
+              <th class="of" colSpan={8}>
+                The function wherever it is called{tested < 0 && ': too small to be tested'}
+              </th>
+            </tr>
+          )}
+          {row > 0 && tested >= 0 && (
+            <>
+              {whole('total')}
+              {whole('self')}
+            </>
+          )}
         </tbody>
-        {row > 0 && (
-          <>
-            <thead>
-              <tr>
-                <th>The function, all in all</th>
-                {tested >= 0 && (
-                  <>
-                    <th colSpan={2}>comparable</th>
-                    <th>change</th>
-                    <th>95 %</th>
-                    <th />
-                  </>
-                )}
-              </tr>
-            </thead>
-            <tbody>
-              {tested < 0 ? (
-                <tr>
-                  <td class="faint" colSpan={6}>
-                    too small to be tested
-                  </td>
-                </tr>
-              ) : (
-                <>
-                  {whole('total')}
-                  {whole('self')}
-                </>
-              )}
-            </tbody>
-          </>
-        )}
       </table>
     </Tooltip>
   );
@@ -203,7 +197,11 @@ function Legend() {
   return (
     <div class="diff-legend">
       <span>cheaper</span>
-      <span class="scale" role="img" aria-label="Blue frames are cheaper in the head, by how much they are dearer in the base">
+      <span
+        class="scale"
+        role="img"
+        aria-label="Blue frames are cheaper in the head, by how much they are dearer in the base"
+      >
         {steps.toReversed().map(i => (
           <i key={i} style={{ background: frame[CHEAPER + i] }} title={`dearer in the base, ${least(i)}`} />
         ))}
@@ -218,10 +216,11 @@ function Legend() {
         ))}
       </span>
       <span>dearer</span>
-      <span class="space" />
-      <span class="faint">
-        colour: change in {rank === 'self' ? 'what a frame does itself' : 'a frame with what it calls'}
-        {graph === 'merged' && '; width: mean of both sides'}
+      <span
+        class="meaning"
+        title={`Colour: how ${rank === 'self' ? 'what a frame does itself' : 'a frame with what it calls'} changed, where its function is known to have changed.${graph === 'merged' ? ' Width: the mean of both sides, as comparable.' : ''}`}
+      >
+        {rank === 'self' ? 'in what a frame does itself' : 'in a frame with what it calls'}
       </span>
     </div>
   );
@@ -236,7 +235,8 @@ function isAbsent(which: 'left' | 'right'): boolean {
 export function DiffView() {
   const { graph, layout } = state.value;
   const callers = layout === 'icicle' ? 'callers above' : 'callers below';
-  const keys = 'Arrow keys move, Enter zooms, Escape zooms out. The table beside it has the functions that changed.';
+  const keys =
+    'Arrow keys move, Enter zooms, Escape zooms out. The table beside it has the functions that changed.';
   const names = sideNames();
   return (
     <div class="flame">

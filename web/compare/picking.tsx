@@ -13,8 +13,8 @@ import { Segments } from '../parts/toolbar.js';
 import { state, update } from '../state/address.js';
 import {
   besides,
-  compareSelections,
   compared,
+  compareSelections,
   deploys,
   ofDeploys,
   pair,
@@ -88,7 +88,11 @@ function DeployMenu({ side }: { side: 'base' | 'head' }) {
       panel={close => (
         <ChoiceList
           choices={[
-            { key: '', name: side === 'base' ? 'The one before the head' : 'The newest', chosen: chosen === '' },
+            {
+              key: '',
+              name: side === 'base' ? 'The one before the head' : 'The newest',
+              chosen: chosen === '',
+            },
             ...(list?.deploys ?? []).map(({ deploy, first, last, instances: n }) => ({
               key: deploy,
               name: deploy,
@@ -198,7 +202,9 @@ function Rules() {
       align="right"
       title="Rules by which frames of both sides are the same"
       label={
-        <span>{list.length === 0 ? 'Matching' : `Matching: ${used === list.length ? 'all' : used} rules`}</span>
+        <span>
+          {list.length === 0 ? 'Matching' : `Matching: ${used === list.length ? 'all' : used} rules`}
+        </span>
       }
       panel={() => (
         <>
@@ -277,7 +283,11 @@ export function Picking() {
       <Segments
         of="sides"
         label="What is compared"
-        choose={value => (value === 'selections' ? compareSelections() : update({ sides: value, zoom: '', span: '', ...NO_TIMES }))}
+        choose={value =>
+          value === 'selections'
+            ? compareSelections()
+            : update({ sides: value, zoom: '', span: '', ...NO_TIMES })
+        }
         choices={[
           { value: 'deploys', name: 'Deploys', title: 'Two deploys of a service' },
           { value: 'selections', name: 'Selections', title: 'Any two queries and time ranges' },

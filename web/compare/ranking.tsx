@@ -67,12 +67,7 @@ function Head({ order, name, title }: { order: Order; name: string; title: strin
       class={order === 'name' ? 'fn' : order}
       aria-sort={on ? (order === 'name' ? 'ascending' : 'descending') : 'none'}
     >
-      <button
-        type="button"
-        class={on ? 'sort on' : 'sort'}
-        title={title}
-        onClick={() => update({ order })}
-      >
+      <button type="button" class={on ? 'sort on' : 'sort'} title={title} onClick={() => update({ order })}>
         {name}
         <span class="arrow">{on ? (order === 'name' ? '▴' : '▾') : ''}</span>
       </button>
@@ -149,7 +144,8 @@ export function RankingTable() {
       <div class="table-scroll">
         <table>
           <caption class="unseen">
-            Functions that changed, by {rank === 'self' ? 'what they do themselves' : 'what they do with what they call'}
+            Functions that changed, by{' '}
+            {rank === 'self' ? 'what they do themselves' : 'what they do with what they call'}
           </caption>
           <thead>
             <tr>
@@ -160,7 +156,7 @@ export function RankingTable() {
               <Head order="change" name="Change, 95 %" title="The greatest change first" />
               <Head
                 order="cost"
-                name={`Costs, ${unit.name}`}
+                name="Cost"
                 title={`What the change costs an instance, in ${unit.name}: the greatest first`}
               />
             </tr>
@@ -172,7 +168,9 @@ export function RankingTable() {
               title="Not told from noise"
               tone="same"
               rows={unchanged.value}
-              {...(untested > 0 ? { note: `and ${formatCount(untested)} that are too small to be tested` } : {})}
+              {...(untested > 0
+                ? { note: `and ${formatCount(untested)} that are too small to be tested` }
+                : {})}
             />
           )}
         </table>

@@ -9,8 +9,8 @@ import { formatAmount, formatCount, formatValue } from '../lib/format.js';
 import { formatQuery, parseQuery, withLabels } from '../lib/query.js';
 import { shares, stack } from '../lib/series.js';
 import { describeRange, formatLocal, formatSpan, PRESETS, type Range } from '../lib/time.js';
-import { ChoiceList } from '../parts/choice-list.js';
 import { Chart } from '../parts/chart.js';
+import { ChoiceList } from '../parts/choice-list.js';
 import { DeployMarks } from '../parts/deploy-marks.js';
 import { Menu } from '../parts/menu.js';
 import { Problem } from '../parts/problem.js';
@@ -31,6 +31,7 @@ import {
 import { openProfile } from '../state/compare-to.js';
 import { measure } from '../state/page.js';
 import { Resource } from '../state/resource.js';
+import { dark } from '../state/theme.js';
 
 const HEIGHT = 74;
 const other = (name: SideName): SideName => (name === 'left' ? 'right' : 'left');
@@ -58,23 +59,31 @@ function presetsOf(name: SideName): { name: string; from: string; until: string 
       by('A week before the other', 7 * 86_400_000),
     );
   }
-  return [...presets, ...PRESETS.slice(1, 5).map(({ from, name: title }) => ({ from, until: 'now', name: title }))];
+  return [
+    ...presets,
+    ...PRESETS.slice(1, 5).map(({ from, name: title }) => ({ from, until: 'now', name: title })),
+  ];
 }
 
 function When({ name }: { name: SideName }) {
   const used = sides.value?.[name] ?? null;
   const own = { from: state.value[`${name}_from`], until: state.value[`${name}_until`] };
+  const isShared = own.from === '' && own.until === '' && !ofDeploys.value;
   const text =
     used === null
       ? 'Choose a range'
-      : own.from !== '' && own.until === 'now'
-        ? describeRange(own.from, own.until, used)
-        : `${formatLocal(used.from)} – ${formatLocal(used.until).slice(formatLocal(used.from).slice(0, 10) === formatLocal(used.until).slice(0, 10) ? 11 : 0)}`;
+      : isShared
+        ? describeRange(state.value.from, state.value.until, used)
+        : describeRange(own.from, own.until, used);
   return (
     <Menu
       align={name === 'left' ? 'left' : 'right'}
       class="when"
-      title={own.from === '' ? 'Chosen for this side' : 'A range of its own'}
+      title={
+        used === null
+          ? ''
+          : `${formatLocal(used.from)} – ${formatLocal(used.until)}${isShared ? ', as above' : own.from === '' ? ', as chosen for the deploy' : ', its own'}`
+      }
       label={
         <>
           <span>{text}</span>
@@ -83,8 +92,12 @@ function When({ name }: { name: SideName }) {
       }
       panel={close => (
         <RangePanel
-          from={own.from || String(used?.from ?? 'now-15m')}
-          until={own.until || String(used?.until ?? 'now')}
+          from={own.from}
+          until={own.until}
+          written={{
+            from: own.from || String(used?.from ?? 'now-15m'),
+            until: own.until || String(used?.until ?? 'now'),
+          }}
           presets={presetsOf(name)}
           onChoose={ends => {
             setRange(name, ends.from, ends.until);
@@ -262,11 +275,12 @@ function History({ name, axis }: { name: SideName; axis: Range }) {
       range={axis}
       lit={side}
       height={HEIGHT}
+      colours={[dark.value ? 'oklch(0.55 0.07 250)' : 'oklch(0.74 0.07 250)']}
       title="Drag to choose another range for this side"
       onSelect={({ from, until }) => setRange(name, String(from), String(until))}
     >
       {ofDeploys.value && list !== null && list.service === state.value.service && (
-        <DeployMarks deploys={list.deploys} range={axis} step={list.step} />
+        <DeployMarks answer={list} range={axis} />
       )}
     </Chart>
   );
@@ -286,17 +300,6 @@ export function SideCard({ name }: { name: SideName }) {
           <span class="side-role">{heading}</span>
           {ofDeploys.value && chosen !== null && <span class="side-name">{chosen.deploy}</span>}
         </h2>
-        {!ofDeploys.value && (
-          <>
-            <QueryField name={name} />
-            <Menu
-              align={name === 'left' ? 'left' : 'right'}
-              label={<span>Label</span>}
-              title="Narrow this side by the value of a label"
-              panel={close => <Narrow name={name} close={close} />}
-            />
-          </>
-        )}
         <When name={name} />
         {side !== null && (
           <button
@@ -309,10 +312,19 @@ export function SideCard({ name }: { name: SideName }) {
           </button>
         )}
       </div>
-      {axis !== null && <History name={name} axis={axis} />}
-      {of !== null && (
-        <Facts of={of} blocks={answer?.statistics.replicates[name].blocks ?? null} />
+      {!ofDeploys.value && (
+        <div class="side-query">
+          <QueryField name={name} />
+          <Menu
+            align={name === 'left' ? 'left' : 'right'}
+            label={<span>Narrow</span>}
+            title="Narrow this side by the value of a label"
+            panel={close => <Narrow name={name} close={close} />}
+          />
+        </div>
       )}
+      {axis !== null && <History name={name} axis={axis} />}
+      {of !== null && <Facts of={of} blocks={answer?.statistics.replicates[name].blocks ?? null} />}
       {of?.warnings.map(text => (
         <div key={text} class="warning" role="status">
           {text}

@@ -85,8 +85,7 @@ export function colourChanges(
     const fn = graph.fn[row]!;
     const a = left[by][row]! * normalization.left;
     const b = right[by][row]! * normalization.right;
-    colours[row] =
-      row > 0 && ways[fn] !== 0 && Math.sign(b - a) === ways[fn] ? colourOf(b / a) : greyOf(fn);
+    colours[row] = row > 0 && ways[fn] !== 0 && Math.sign(b - a) === ways[fn] ? colourOf(b / a) : greyOf(fn);
   }
   return colours;
 }

@@ -208,7 +208,11 @@ export class ApiError extends Error {
 
 export type Parameters = Record<string, string | number | undefined>;
 
-export function apiPath(noun: string, selected: Parameters | Partial<Selected>, more: Parameters = {}): string {
+export function apiPath(
+  noun: string,
+  selected: Parameters | Partial<Selected>,
+  more: Parameters = {},
+): string {
   const search = new URLSearchParams();
   for (const [key, value] of Object.entries({ ...selected, ...more }))
     if (value !== undefined && value !== '') search.set(key, String(value));

@@ -131,13 +131,14 @@ export function costUnitOf(id: string): CostUnit {
 
 /** Two digits below ten, and no more than people read. */
 export function formatAmount(value: number): string {
-  const size = Math.abs(value);
+  if (value < 0) return `−${formatAmount(-value)}`;
+  const size = value;
   if (size === 0) return '0';
   if (size >= 1e4) return formatRate(value);
   if (size >= 100) return value.toFixed(0);
   if (size >= 10) return value.toFixed(1);
   if (size >= 1) return value.toFixed(2);
-  if (size < 1e-4) return value < 0 ? '>−0.0001' : '<0.0001';
+  if (size < 1e-4) return '<0.0001';
   return value.toFixed(Math.min(5, 1 - Math.floor(Math.log10(size))));
 }
 

@@ -51,7 +51,9 @@ function inputOf(
   const scale = SECONDS[unit] ?? 1;
   // Tests are in normalized values; a cost is what an instance uses a second.
   const costs = (values: Float64Array, factor: number, seconds: number | null) =>
-    values.map(value => (factor > 0 && seconds !== null && seconds > 0 ? value / factor / seconds / scale : 0));
+    values.map(value =>
+      factor > 0 && seconds !== null && seconds > 0 ? value / factor / seconds / scale : 0,
+    );
   const isParts = normalization.kind === 'total' || normalization.kind === 'stable';
   return {
     functions: statistics.functions,
@@ -118,9 +120,12 @@ export function inOrder(rows: Ranked[], order: Order, filter: string): Ranked[] 
   });
   // What is new changed by more than anything.
   const change = (row: Ranked) => (row.change === null ? Number.POSITIVE_INFINITY : Math.abs(row.change));
-  if (order === 'name') found.sort((a, b) => (a.function < b.function ? -1 : a.function > b.function ? 1 : 0));
+  if (order === 'name')
+    found.sort((a, b) => (a.function < b.function ? -1 : a.function > b.function ? 1 : 0));
   else if (order === 'change')
-    found.sort((a, b) => (change(a) === change(b) ? Math.abs(b.cost) - Math.abs(a.cost) : change(b) - change(a)));
+    found.sort((a, b) =>
+      change(a) === change(b) ? Math.abs(b.cost) - Math.abs(a.cost) : change(b) - change(a),
+    );
   else found.sort((a, b) => Math.abs(b.cost) - Math.abs(a.cost));
   return found;
 }

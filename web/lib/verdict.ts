@@ -10,6 +10,7 @@ import type { Ranking } from './ranking.js';
 export function formatChange(change: number | null): string {
   if (change === null) return 'new';
   if (change <= -1) return 'gone';
+  if (Math.abs(change) < 0.0005) return change === 0 ? '0 %' : '<0.1 %';
   if (change >= 9) return `×${(change + 1).toPrecision(2)}`;
   return `${change < 0 ? '−' : '+'}${formatPercent(Math.abs(change))}`;
 }
@@ -38,9 +39,13 @@ export function describe(row: Ranked, shortened: string, unit: CostUnit): string
   if (change === null) return `${shortened} is new, and costs ${money}`;
   if (change <= -1) return `${shortened} is gone, which saves ${money}`;
   if (change > 0) {
+    const [low, high] = interval;
+    const times = (one: number) => (one + 1).toFixed(1);
     const much =
-      change >= 2 ? `${(change + 1).toFixed(1)} times as dear` : `${formatPercent(change)} dearer`;
-    return `${shortened} got ${much}${bounds(interval, 1)}, which costs ${money}`;
+      change < 2
+        ? `${formatPercent(change)} dearer${bounds(interval, 1)}`
+        : `${times(change)} times as dear${low === null || high === null ? '' : ` (${times(low)} to ${times(high)} times)`}`;
+    return `${shortened} got ${much}, which costs ${money}`;
   }
   return `${shortened} got ${formatPercent(-change)} cheaper${bounds(interval, -1)}, which saves ${money}`;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Deploys on a timeline: a line where each was seen first, its name above it, more when it is pointed at, and a click that
 // compares it with the one before.
-import type { Deploy } from '../lib/api.js';
+import type { Deploy, DeploysAnswer } from '../lib/api.js';
 import { formatCount } from '../lib/format.js';
 import { formatLocal, formatSpan, type Range } from '../lib/time.js';
 import { before, compareDeploys, sinceOf } from '../state/compare-to.js';
@@ -9,15 +9,16 @@ import { before, compareDeploys, sinceOf } from '../state/compare-to.js';
 /** More lines than that are a hedge; those before are told as a number. */
 export const MOST = 24;
 
-/** What began within the range, oldest first: what ran when the range began was not deployed in it. */
-export function marksOf(deploys: Deploy[], { from, until }: Range, step: number): Deploy[] {
+/** What began within the range, oldest first: what ran when it was first looked was not deployed then. */
+export function marksOf({ deploys, from, step }: DeploysAnswer, range: Range): Deploy[] {
   return deploys
-    .filter(({ first }) => first > from + step && first < until)
+    .filter(({ first }) => first > from + step && first > range.from && first < range.until)
     .sort((a, b) => a.first - b.first);
 }
 
-export function DeployMarks({ deploys, range, step }: { deploys: Deploy[]; range: Range; step: number }) {
-  const all = marksOf(deploys, range, step);
+export function DeployMarks({ answer, range }: { answer: DeploysAnswer; range: Range }) {
+  const { deploys } = answer;
+  const all = marksOf(answer, range);
   const shown = all.slice(-MOST);
   const length = range.until - range.from;
   const part = (ms: number) => ((ms - range.from) / length) * 100;
@@ -47,7 +48,9 @@ export function DeployMarks({ deploys, range, step }: { deploys: Deploy[]; range
                   ? `Deploy ${deploy.deploy}`
                   : `Deploy ${deploy.deploy}: compare with the one before, ${base.deploy}`
               }
-              onClick={() => base !== null && compareDeploys(deploy.service, base.deploy, deploy.deploy, sinceOf(range))}
+              onClick={() =>
+                base !== null && compareDeploys(deploy.service, base.deploy, deploy.deploy, sinceOf(range))
+              }
             >
               <span>{deploy.deploy}</span>
             </button>

@@ -9,18 +9,22 @@ interface Ends {
   until: string;
 }
 
-/** @param presets offered beside two fields for times of one's own */
+/**
+ * @param presets offered beside two fields for times of one's own
+ * @param written what the fields begin with, if not what is chosen
+ */
 export function RangePanel(props: {
   from: string;
   until: string;
+  written?: Ends;
   presets: (Ends & { name: string })[];
   onChoose: (ends: Ends) => void;
 }) {
   const { from, until, presets, onChoose } = props;
   // A fixed range is shown as a person writes it, a relative one as it is.
-  const written = (text: string) => (/^\d+$/.test(text) ? formatLocal(Number(text)) : text);
-  const [a, setA] = useState(written(from));
-  const [b, setB] = useState(written(until));
+  const asWritten = (text: string) => (/^\d+$/.test(text) ? formatLocal(Number(text)) : text);
+  const [a, setA] = useState(asWritten(props.written?.from ?? from));
+  const [b, setB] = useState(asWritten(props.written?.until ?? until));
   const [problem, setProblem] = useState('');
   const apply = () => {
     const clock = Date.now();
@@ -157,17 +161,17 @@ export function TimePicker() {
       </button>
       <Refresh busy={busy} />
       {mode === 'profile' && (
-      <button
-        type="button"
-        class="button live"
-        title="Ask again every 10 seconds"
-        disabled={!relative.value}
-        aria-pressed={live && relative.value}
-        onClick={() => update({ live: !live }, 'replace')}
-      >
-        <span class="dot" />
-        Live
-      </button>
+        <button
+          type="button"
+          class="button live"
+          title="Ask again every 10 seconds"
+          disabled={!relative.value}
+          aria-pressed={live && relative.value}
+          onClick={() => update({ live: !live }, 'replace')}
+        >
+          <span class="dot" />
+          Live
+        </button>
       )}
     </div>
   );

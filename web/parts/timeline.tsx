@@ -96,7 +96,7 @@ export function Timeline() {
             }}
             onSelect={({ from, until }) => update({ from: String(from), until: String(until), span: '' })}
           >
-            {deploys !== null && <DeployMarks deploys={deploys.deploys} range={r} step={deploys.step} />}
+            {deploys !== null && <DeployMarks answer={deploys} range={r} />}
           </Chart>
         )}
         <Problem error={apart(timeline.error.value)} />

@@ -13,7 +13,7 @@ const PHASES = [
 ] as const;
 
 export function TypePicker() {
-  const { type, query } = state.value;
+  const { type, query, mode, sides } = state.value;
   const found = types.data.value;
   const ids = [...new Set([ON_CPU, OFF_CPU, ...(found ?? []), type])];
   const phase = equalTo(query, 'phase');
@@ -38,7 +38,7 @@ export function TypePicker() {
           );
         })}
       </fieldset>
-      {type === OFF_CPU && (
+      {type === OFF_CPU && !(mode === 'compare' && sides === 'selections') && (
         <fieldset class="segments minor" aria-label="Phase of off-CPU time">
           {PHASES.map(p => (
             <button

@@ -5,13 +5,9 @@ import { equalTo } from '../lib/query.js';
 import type { Range } from '../lib/time.js';
 import { state, update } from './address.js';
 
-/** The one that was there before, of the same service; null for the first of a list. */
+/** The one that was there before, of the same service, in a list with the newest first; null for the oldest. */
 export function before(list: Deploy[], deploy: Deploy): Deploy | null {
-  return (
-    list.find(
-      one => one.service === deploy.service && one.deploy !== deploy.deploy && one.first <= deploy.first,
-    ) ?? null
-  );
+  return list.slice(list.indexOf(deploy) + 1).find(one => one.service === deploy.service) ?? null;
 }
 
 export const NO_TIMES = { left_from: '', left_until: '', right_from: '', right_until: '' };

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The second mode: what is compared, what is asked for it, and what follows from the answers.
 import { computed, effect } from '@preact/signals';
-import { colourChanges, GREYS, mergedWidths, type Tested, testedRows } from '../flame/diff.js';
-import { buildGraph, fnv, type Graph, PathHashes } from '../flame/graph.js';
+import { colourChanges, GREYS } from '../flame/diff.js';
 import { DIFF } from '../flame/diff-palette.js';
+import { fnv } from '../flame/graph.js';
 import {
   api,
   type DeploysAnswer,
-  type DiffAnswer,
   type PairAnswer,
   type Parameters,
   type TimelineAnswer,
@@ -19,6 +18,7 @@ import { type Range, resolveRange } from '../lib/time.js';
 import { formatChange } from '../lib/verdict.js';
 import { now, state, update } from './address.js';
 import { NO_TIMES } from './compare-to.js';
+import { type Compared, comparedOf } from './compared.js';
 import { type Drawn, FlameModel } from './flame-model.js';
 import { Resource } from './resource.js';
 
@@ -121,30 +121,6 @@ const diffKey = keyed(() => {
   };
 });
 
-export interface Compared extends Tested {
-  answer: DiffAnswer;
-  merged: Graph;
-  left: Graph;
-  right: Graph;
-  paths: PathHashes;
-}
-
-export function comparedOf(answer: DiffAnswer): Compared {
-  const { functions, depth, function: fn, left, right, normalization, statistics } = answer;
-  const common = { functions, depth, function: fn };
-  const merged = buildGraph({ ...common, ...mergedWidths(answer, normalization) });
-  return {
-    answer,
-    merged,
-    left: buildGraph({ ...common, ...left }),
-    right: buildGraph({ ...common, ...right }),
-    paths: new PathHashes(merged),
-    rows: testedRows(functions, statistics.functions),
-    statistics,
-    normalization,
-  };
-}
-
 export const compared = new Resource<Compared>();
 
 /** No answer for what is asked yet. */
@@ -224,7 +200,10 @@ export const axes = computed<Record<SideName, Range> | null>(() => {
     const more = Math.max(60_000, Math.round((range.until - range.from) * by));
     return {
       from: Math.floor((range.from - more) / 10_000) * 10_000,
-      until: Math.min(Math.ceil(Date.now() / 10_000) * 10_000, Math.ceil((range.until + more) / 10_000) * 10_000),
+      until: Math.min(
+        Math.ceil(Date.now() / 10_000) * 10_000,
+        Math.ceil((range.until + more) / 10_000) * 10_000,
+      ),
     };
   };
   if (until - from <= 12 * shorter) {
@@ -261,7 +240,14 @@ export function startComparing(): void {
   const deploysKey = keyed(() => {
     const { service, type, since, upto } = state.value;
     if (!comparing.value || !ofDeploys.value) return null;
-    return { service, type, query: besides.value, from: since, until: upto, limit: service === '' ? 200 : 100 };
+    return {
+      service,
+      type,
+      query: besides.value,
+      from: since,
+      until: upto,
+      limit: service === '' ? 200 : 100,
+    };
   });
   effect(() => {
     void now.value;
@@ -287,7 +273,6 @@ export function startComparing(): void {
     });
   }
 }
-
 
 /** Two selections of their own, from whatever is compared now. */
 export function compareSelections(): void {
@@ -331,4 +316,3 @@ export const rules = computed(() => {
   const answer = compared.data.value?.answer;
   return answer === undefined ? [] : [...answer.matching, ...answer.matchingOff];
 });
-

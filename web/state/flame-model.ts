@@ -6,8 +6,8 @@ import { batch, computed, type ReadonlySignal, type Signal, signal } from '@prea
 import type { Graph, PathHashes } from '../flame/graph.js';
 import { clampSpan, rootOf, type Span, spanOf } from '../flame/paint.js';
 import type { Palette } from '../flame/palette.js';
-import { compile, findMatches, type Matches } from '../flame/search.js';
 import { project } from '../flame/project.js';
+import { compile, findMatches, type Matches } from '../flame/search.js';
 import { state, update } from './address.js';
 
 /** A graph with what drawing needs besides. */
@@ -78,8 +78,7 @@ export class FlameModel {
     if (fractions === null && moving === null) return { root: zoomed, span: spanOf(graph, zoomed) };
     const whole = graph.total[0] ?? 0;
     const span =
-      moving ??
-      clampSpan(graph, { lo: Number(fractions![1]) * whole, hi: Number(fractions![2]) * whole });
+      moving ?? clampSpan(graph, { lo: Number(fractions![1]) * whole, hi: Number(fractions![2]) * whole });
     return { root: rootOf(graph, span, zoomed), span };
   }
 
@@ -110,7 +109,10 @@ export class FlameModel {
   }
 
   private show(patch: { zoom?: string; span: string }, history: 'push' | 'replace'): void {
-    if (this.measure !== null) return this.measure.show(patch, history);
+    if (this.measure !== null) {
+      this.measure.show(patch, history);
+      return;
+    }
     clearTimeout(this.rest);
     batch(() => {
       this.moving.value = null;
@@ -127,7 +129,8 @@ export class FlameModel {
       const measure = this.measure.drawn.peek();
       if (measure === null) return;
       const to = (x: number) => project(drawn.graph, measure.graph, x);
-      return this.measure.move({ lo: to(span.lo), hi: to(span.hi) });
+      this.measure.move({ lo: to(span.lo), hi: to(span.hi) });
+      return;
     }
     this.moving.value = span;
     clearTimeout(this.rest);

@@ -4,7 +4,14 @@ import { computed, effect } from '@preact/signals';
 import { SAMPLE_LABELS } from '../../src/profile/types.js';
 import { buildGraph, PathHashes } from '../flame/graph.js';
 import { colourRows, type FunctionLooks, looksOf } from '../flame/kind.js';
-import { api, type DeploysAnswer, type FlameAnswer, type Selected, type TimelineAnswer, type TopAnswer } from '../lib/api.js';
+import {
+  api,
+  type DeploysAnswer,
+  type FlameAnswer,
+  type Selected,
+  type TimelineAnswer,
+  type TopAnswer,
+} from '../lib/api.js';
 import { measureOf } from '../lib/format.js';
 import { equalTo, formatQuery, matchersOf, withLabels } from '../lib/query.js';
 import { shortId } from '../lib/scope.js';
@@ -156,7 +163,13 @@ export function start(): void {
     const following = state.value.live && relative.value;
     const wait = !profiling.value
       ? Number.POSITIVE_INFINITY
-      : empty.value && relative.value ? 2_000 : following ? 10_000 : failing ? 5_000 : Number.POSITIVE_INFINITY;
+      : empty.value && relative.value
+        ? 2_000
+        : following
+          ? 10_000
+          : failing
+            ? 5_000
+            : Number.POSITIVE_INFINITY;
     const elapsed = Date.now() - last;
     if (document.hidden || elapsed < wait || (flame.loading.value && elapsed < 60_000)) return;
     last = Date.now();
