@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The page's parts in a real browser, before a server that answers as the real one does but whose answers a test chooses.
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { ON_CPU } from '../../src/profile/types.js';
-import { type Browser, buildPage, launch } from './browser.js';
+import { type Browser, buildPage, launch, SCREENSHOTS } from './browser.js';
 import { diffOf } from './diff-data.js';
 import { BUILD_ID, bigTree, treeOf, windowOf } from './fixture-data.js';
 import { type FixtureServer, STATS, startFixtureServer } from './fixture-server.js';
@@ -316,6 +317,8 @@ test('a comparison of 50,000 frames is drawn in less than 50 ms, both ways', asy
       return each.reduce((sum, ms) => sum + ms, 0);
     };
     const first = await took();
+    mkdirSync(SCREENSHOTS, { recursive: true });
+    await page.screenshot({ path: join(SCREENSHOTS, `25-50000-${graph}.png`) });
     const box = (await canvases.first().boundingBox())!;
     await page.mouse.move(box.x + box.width / 3, box.y + 9);
     await page.keyboard.down('Control');

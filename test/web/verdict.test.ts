@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Ranked } from '../../src/profile/statistics/ranking.js';
 import { ON_CPU } from '../../src/profile/types.js';
-import { costUnitOf, formatAmount, formatPercent } from '../../web/lib/format.js';
+import { costUnitOf, formatAmount, formatDifference, formatPercent } from '../../web/lib/format.js';
 import { inOrder, type Ranking, rankingOf, unchangedOf } from '../../web/lib/ranking.js';
 import {
   formatChange,
@@ -81,6 +81,13 @@ describe('verdict', () => {
     );
   });
 
+  it('says no cost that would contradict it', () => {
+    // Sums of a longer time: more in all, and less a second.
+    expect(say({ regressions: [row({ cost: -0.1 })] })[0]![1]).toBe(
+      'ns::parse got 40 % dearer (31 % to 49 %)',
+    );
+  });
+
   it('tells nothing changed from too little to tell', () => {
     expect(say({ verdict: 'no_change' })).toEqual([
       [
@@ -135,6 +142,7 @@ describe('numbers', () => {
     expect(formatInterval([null, null])).toBe('no bound');
     expect(formatInterval([0.1, null])).toBe('at least +10 %');
     expect([0.003, 0.0996, 0.31].map(formatPercent)).toEqual(['0.3 %', '10 %', '31 %']);
+    expect([0.14, -0.14, 0, -0.00001].map(formatDifference)).toEqual(['+0.14', '−0.14', '0', '<0.0001']);
     expect([0, 0.14, 0.0097, 12.34, 1.5, 250, -0.031, 0.00001].map(formatAmount)).toEqual([
       '0',
       '0.14',

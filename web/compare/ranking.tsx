@@ -3,7 +3,7 @@
 import { reasonText } from '../../src/profile/reasons.js';
 import type { Ranked } from '../../src/profile/statistics/ranking.js';
 import { shortName } from '../flame/label.js';
-import { formatAmount, formatCount } from '../lib/format.js';
+import { formatAmount, formatCount, formatDifference } from '../lib/format.js';
 import { inOrder, type Order } from '../lib/ranking.js';
 import { formatChange, formatInterval } from '../lib/verdict.js';
 import { Segments } from '../parts/toolbar.js';
@@ -51,10 +51,7 @@ function Row({ row, tone }: { row: Ranked; tone: 'dearer' | 'cheaper' | 'same' }
         <strong>{formatChange(row.change)}</strong>
         <span class="faint interval">{formatInterval(row.interval)}</span>
       </td>
-      <td class="num">
-        {row.cost < 0 ? '−' : '+'}
-        {formatAmount(Math.abs(row.cost * unit.factor))}
-      </td>
+      <td class="num">{formatDifference(row.cost * unit.factor)}</td>
     </tr>
   );
 }

@@ -142,6 +142,12 @@ export function formatAmount(value: number): string {
   return value.toFixed(Math.min(5, 1 - Math.floor(Math.log10(size))));
 }
 
+/** With its sign, for differences. */
+export function formatDifference(value: number): string {
+  const size = formatAmount(Math.abs(value));
+  return value === 0 || size.startsWith('<') ? size : `${value < 0 ? '−' : '+'}${size}`;
+}
+
 export function formatCost(cost: number, unit: CostUnit): string {
   return `${formatAmount(cost * unit.factor)} ${unit.name}`;
 }

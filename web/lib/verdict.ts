@@ -36,8 +36,10 @@ function bounds([low, high]: Ranked['interval'], sign: 1 | -1): string {
 export function describe(row: Ranked, shortened: string, unit: CostUnit): string {
   const { change, interval, cost } = row;
   const money = `${formatCost(Math.abs(cost), unit)} an instance`;
+  // By sums of unlike lengths, more of something can cost less a second: then that is no consequence.
+  const so = (wanted: 1 | -1, verb: string) => (Math.sign(cost) === wanted ? `, which ${verb} ${money}` : '');
   if (change === null) return `${shortened} is new, and costs ${money}`;
-  if (change <= -1) return `${shortened} is gone, which saves ${money}`;
+  if (change <= -1) return `${shortened} is gone${so(-1, 'saves')}`;
   if (change > 0) {
     const [low, high] = interval;
     const times = (one: number) => (one + 1).toFixed(1);
@@ -45,9 +47,9 @@ export function describe(row: Ranked, shortened: string, unit: CostUnit): string
       change < 2
         ? `${formatPercent(change)} dearer${bounds(interval, 1)}`
         : `${times(change)} times as dear${low === null || high === null ? '' : ` (${times(low)} to ${times(high)} times)`}`;
-    return `${shortened} got ${much}, which costs ${money}`;
+    return `${shortened} got ${much}${so(1, 'costs')}`;
   }
-  return `${shortened} got ${formatPercent(-change)} cheaper${bounds(interval, -1)}, which saves ${money}`;
+  return `${shortened} got ${formatPercent(-change)} cheaper${bounds(interval, -1)}${so(-1, 'saves')}`;
 }
 
 export interface Sentence {
