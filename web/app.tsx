@@ -29,7 +29,7 @@ function Main() {
         <>
           <Toolbar model={picture} />
           <Coverage />
-          <div class={`profile ${view}`}>
+          <div class={`profile view-${view}`}>
             {view !== 'table' && <FlameView />}
             {view !== 'flame' && <TopTable />}
           </div>

@@ -338,6 +338,20 @@ test('a comparison of 50,000 frames is drawn in less than 50 ms, both ways', asy
   }
 }, 60_000);
 
+test('a comparison asks again when the server was away', async () => {
+  server.mode.diff = diffOf(bigTree(200), () => 1);
+  const opened = await browser.open('about:blank');
+  open.push(opened.page);
+  const { page } = opened;
+  await page.route('**/api/v1/diff?*', route => route.abort());
+  await page.goto(`${server.url}/?mode=compare&sides=selections`);
+  await page.getByRole('alert').first().waitFor();
+  expect(await page.getByRole('alert').first().textContent()).toContain('tries again by itself');
+  await page.unroute('**/api/v1/diff?*');
+  await page.locator('.verdict').waitFor({ timeout: 15_000 });
+  expect(await page.getByRole('alert').count()).toBe(0);
+});
+
 test('keys move through a comparison, and say what changed', async () => {
   const tree = bigTree(200);
   server.mode.diff = diffOf(tree, fn => (fn === tree.function[1] ? 1.5 : 1));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nothing to compare yet: what could be, or why there is nothing.
 import { formatCount } from '../lib/format.js';
+import { shortDeploy } from '../lib/marks.js';
 import { formatLocal, formatSpan } from '../lib/time.js';
 import { state, update } from '../state/address.js';
 import {
@@ -75,7 +76,9 @@ function Recent() {
             return (
               <tr key={`${deploy.service}\0${deploy.deploy}`}>
                 <td>{deploy.service}</td>
-                <td class="mono">{deploy.deploy}</td>
+                <td class="mono" title={deploy.deploy}>
+                  {shortDeploy(deploy.deploy)}
+                </td>
                 <td>{formatLocal(deploy.first)}</td>
                 <td>{formatSpan(deploy.last - deploy.first)}</td>
                 <td class="num">{formatCount(deploy.hosts)}</td>
@@ -89,7 +92,7 @@ function Recent() {
                       class="link"
                       onClick={() => compareDeploys(deploy.service, base.deploy, deploy.deploy)}
                     >
-                      compare with {base.deploy}
+                      compare with {shortDeploy(base.deploy)}
                     </button>
                   )}
                 </td>

@@ -70,7 +70,7 @@ export function Compare() {
                 ]}
               />
             </Toolbar>
-            <div class={`profile ${view}`}>
+            <div class={`profile view-${view}`}>
               {view !== 'table' && <DiffView />}
               {view !== 'flame' && <RankingTable />}
             </div>

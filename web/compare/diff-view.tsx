@@ -6,6 +6,7 @@ import { CHEAPER, DEARER, STEPS } from '../flame/diff.js';
 import { DIFF } from '../flame/diff-palette.js';
 import type { NormalizationKind } from '../lib/api.js';
 import { formatAmount, formatValue } from '../lib/format.js';
+import { shortDeploy } from '../lib/marks.js';
 import { formatChange, formatInterval } from '../lib/verdict.js';
 import { FlamePane, FrameName, Tooltip } from '../parts/flame-pane.js';
 import { state } from '../state/address.js';
@@ -46,7 +47,7 @@ export function sideNames(): { left: string; right: string } {
   const chosen = ofDeploys.value ? pair.data.value : null;
   return chosen === null
     ? { left: 'left', right: 'right' }
-    : { left: chosen.base.deploy, right: chosen.head.deploy };
+    : { left: shortDeploy(chosen.base.deploy), right: shortDeploy(chosen.head.deploy) };
 }
 
 /** Numbers of a row: absolute, normalized, and how they differ. */

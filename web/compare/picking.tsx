@@ -3,6 +3,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import { api, type Deploy, type NormalizationKind } from '../lib/api.js';
 import { formatCount } from '../lib/format.js';
+import { shortDeploy } from '../lib/marks.js';
 import { formatLocal, formatSpan } from '../lib/time.js';
 import { NORMALIZATIONS } from '../lib/verdict.js';
 import { ChoiceList } from '../parts/choice-list.js';
@@ -54,7 +55,7 @@ function ServicePanel({ close }: { close: () => void }) {
         .map(([service, list]) => ({
           key: service,
           name: service,
-          detail: `newest ${list[0]!.deploy}`,
+          detail: `newest ${shortDeploy(list[0]!.deploy)}`,
           shareText: `${formatCount(list.length)} ${list.length === 1 ? 'deploy' : 'deploys'}`,
           chosen: service === state.value.service,
         }))}
@@ -82,7 +83,7 @@ function DeployMenu({ side }: { side: 'base' | 'head' }) {
       label={
         <>
           <span class="scope-name">{name}</span>
-          <span class="scope-value">{chosen || used || own}</span>
+          <span class="scope-value">{shortDeploy(chosen || used) || own}</span>
         </>
       }
       panel={close => (

@@ -6,6 +6,7 @@ import { formatShare } from '../../src/profile/units.js';
 import type { ComparedSide } from '../lib/api.js';
 import { api } from '../lib/api.js';
 import { formatAmount, formatCount, formatValue } from '../lib/format.js';
+import { shortDeploy } from '../lib/marks.js';
 import { formatQuery, parseQuery, withLabels } from '../lib/query.js';
 import { shares, stack } from '../lib/series.js';
 import { describeRange, formatLocal, formatSpan, PRESETS, type Range } from '../lib/time.js';
@@ -298,7 +299,11 @@ export function SideCard({ name }: { name: SideName }) {
       <div class="side-head">
         <h2>
           <span class="side-role">{heading}</span>
-          {ofDeploys.value && chosen !== null && <span class="side-name">{chosen.deploy}</span>}
+          {ofDeploys.value && chosen !== null && (
+            <span class="side-name" title={chosen.deploy}>
+              {shortDeploy(chosen.deploy)}
+            </span>
+          )}
         </h2>
         <When name={name} />
         {side !== null && (

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What got dearer and what cheaper: of deploys as the server ranks them, of two selections by the same rules from the same
 // tests.
-import type { Comparison } from '../../src/profile/statistics/compare.js';
 import {
   type Ranked,
   type RankInput,
@@ -27,9 +26,8 @@ export interface Ranking {
 
 const SECONDS: Record<string, number> = { nanoseconds: 1e9 };
 
-function comparisonOf({ left, right, change, low, high, q }: TestedColumns): Comparison {
+function comparisonOf({ left, right, change, low, high, q }: TestedColumns): RankInput['comparison'] {
   const column = (numbers: (number | null)[]) => Float64Array.from(numbers, one => one ?? Number.NaN);
-  const none = new Float64Array();
   return {
     base: column(left),
     head: column(right),
@@ -37,8 +35,6 @@ function comparisonOf({ left, right, change, low, high, q }: TestedColumns): Com
     low: column(low),
     high: column(high),
     q: column(q),
-    p: none,
-    error: none,
   };
 }
 

@@ -3,30 +3,23 @@
 // compares it with the one before.
 import type { Deploy, DeploysAnswer } from '../lib/api.js';
 import { formatCount } from '../lib/format.js';
+import { marksOf, shortDeploy } from '../lib/marks.js';
 import { formatLocal, formatSpan, type Range } from '../lib/time.js';
 import { before, compareDeploys, sinceOf } from '../state/compare-to.js';
 
-/** More lines than that are a hedge; those before are told as a number. */
-export const MOST = 24;
-
-/** What began within the range, oldest first: what ran when it was first looked was not deployed then. */
-export function marksOf({ deploys, from, step }: DeploysAnswer, range: Range): Deploy[] {
-  return deploys
-    .filter(({ first }) => first > from + step && first > range.from && first < range.until)
-    .sort((a, b) => a.first - b.first);
-}
+const many = (n: number, noun: string) => `${formatCount(n)} ${noun}${n === 1 ? '' : 's'}`;
+const about = ({ hosts, instances }: Deploy) => `${many(hosts, 'host')}, ${many(instances, 'instance')}`;
 
 export function DeployMarks({ answer, range }: { answer: DeploysAnswer; range: Range }) {
   const { deploys } = answer;
-  const all = marksOf(answer, range);
-  const shown = all.slice(-MOST);
+  const { marks: shown, earlier } = marksOf(answer, range);
   const length = range.until - range.from;
   const part = (ms: number) => ((ms - range.from) / length) * 100;
   return (
     <div class="marks">
-      {all.length > shown.length && (
+      {earlier > 0 && (
         <span class="marks-more" title="Choose a shorter range to see them">
-          {formatCount(all.length - shown.length)} earlier deploys
+          {formatCount(earlier)} earlier deploys
         </span>
       )}
       {shown.map((deploy, i) => {
@@ -43,28 +36,23 @@ export function DeployMarks({ answer, range }: { answer: DeploysAnswer; range: R
               type="button"
               class="mark-name"
               disabled={base === null}
-              aria-label={
-                base === null
-                  ? `Deploy ${deploy.deploy}`
-                  : `Deploy ${deploy.deploy}: compare with the one before, ${base.deploy}`
-              }
+              aria-label={`Deploy ${deploy.deploy}: ${base === null ? 'none before it is known' : `compare with the one before, ${base.deploy}`}. Since ${formatLocal(deploy.first)}, ${about(deploy)}`}
               onClick={() =>
                 base !== null && compareDeploys(deploy.service, base.deploy, deploy.deploy, sinceOf(range))
               }
             >
-              <span>{deploy.deploy}</span>
+              <span>{shortDeploy(deploy.deploy)}</span>
             </button>
             <div class="mark-card" aria-hidden="true">
               <strong>{deploy.deploy}</strong>
               <span>
                 since {formatLocal(deploy.first)}, seen for {formatSpan(deploy.last - deploy.first)}
               </span>
-              <span>
-                {formatCount(deploy.hosts)} {deploy.hosts === 1 ? 'host' : 'hosts'},{' '}
-                {formatCount(deploy.instances)} {deploy.instances === 1 ? 'instance' : 'instances'}
-              </span>
+              <span>{about(deploy)}</span>
               <span class="faint">
-                {base === null ? 'None before it is known.' : `Click: compare with ${base.deploy}`}
+                {base === null
+                  ? 'None before it is known.'
+                  : `Click: compare with ${shortDeploy(base.deploy)}`}
               </span>
             </div>
           </div>

@@ -23,8 +23,14 @@ export function update(patch: Partial<PageState>, history: 'push' | 'replace' = 
   });
 }
 
+/** Counts how often a person, or the page after a failure, asked again. */
+export const attempts = signal(0);
+
 export function refresh(): void {
-  now.value = Date.now();
+  batch(() => {
+    now.value = Date.now();
+    attempts.value++;
+  });
 }
 
 /** Follows the browser's history; called once. */

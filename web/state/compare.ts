@@ -16,7 +16,7 @@ import { formatQuery, matchersOf, withLabels } from '../lib/query.js';
 import { rankingOf, rankingOfPair, unchangedOf } from '../lib/ranking.js';
 import { type Range, resolveRange } from '../lib/time.js';
 import { formatChange } from '../lib/verdict.js';
-import { now, state, update } from './address.js';
+import { attempts, now, refresh, state, update } from './address.js';
 import { NO_TIMES } from './compare-to.js';
 import { type Compared, comparedOf } from './compared.js';
 import { type Drawn, FlameModel } from './flame-model.js';
@@ -213,6 +213,8 @@ export const axes = computed<Record<SideName, Range> | null>(() => {
   return { left: pad(left, 1), right: pad(right, 1) };
 });
 
+const RETRY_MS = 5_000;
+
 /** Starts asking; called once. */
 export function startComparing(): void {
   // What is on the screen of another service or kind would look like the answer.
@@ -233,10 +235,16 @@ export function startComparing(): void {
     pair.load(signal => api.pair(JSON.parse(key) as Parameters, signal));
   });
   effect(() => {
+    void attempts.value;
     const key = diffKey.value;
     if (key === '') return;
     compared.load(async signal => comparedOf(await api.diff(JSON.parse(key) as Parameters, signal)));
   });
+  // A server that does not answer may do so soon.
+  const unreachable = computed(() => (failed.value ?? deploys.error.value)?.status === 0);
+  setInterval(() => {
+    if (comparing.peek() && unreachable.peek() && !document.hidden) refresh();
+  }, RETRY_MS);
   const deploysKey = keyed(() => {
     const { service, type, since, upto } = state.value;
     if (!comparing.value || !ofDeploys.value) return null;

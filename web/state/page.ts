@@ -13,6 +13,7 @@ import {
   type TopAnswer,
 } from '../lib/api.js';
 import { measureOf } from '../lib/format.js';
+import { shortDeploy } from '../lib/marks.js';
 import { equalTo, formatQuery, matchersOf, withLabels } from '../lib/query.js';
 import { shortId } from '../lib/scope.js';
 import { type Range, resolveRange } from '../lib/time.js';
@@ -152,7 +153,12 @@ export function start(): void {
     const what =
       mode === 'profile'
         ? pinned.map(m => shortId(m.value))
-        : ['Compare', ...(sides === 'deploys' ? [service, base && head ? `${base} → ${head}` : ''] : [])];
+        : [
+            'Compare',
+            ...(sides === 'deploys'
+              ? [service, base && head ? `${shortDeploy(base)} → ${shortDeploy(head)}` : '']
+              : []),
+          ];
     document.title = [...what.filter(Boolean), measure.value.name, 'Stackwell'].join(' · ');
   });
 
