@@ -117,6 +117,9 @@ describe('verdict', () => {
     expect(workSentence({ ...work, p: 0.4, interval: [-0.02, 0.11] })).toBe(
       'The same work costs the same, as far as can be told (−2.0 % to +11 %)',
     );
+    expect(workSentence({ ...work, p: 0.9, interval: [null, null] })).toBe(
+      'What the same work costs cannot be told',
+    );
     expect(workSentence(null)).toBeNull();
   });
 

@@ -235,7 +235,7 @@ function Facts({ of, blocks }: { of: ComparedSide; blocks: number | null }) {
       {instances !== null && (
         <span class="fact">
           {formatCount(instances)} {instances === 1 ? 'instance' : 'instances'}
-          {blocks !== null && (
+          {blocks !== null && instances > 0 && (
             <span class="faint" title="Times that are compared with each other, to see how much values vary">
               , {formatCount(blocks)} {blocks === 1 ? 'block' : 'blocks'} of time
             </span>

@@ -95,13 +95,14 @@ export function verdictSentences(
   ];
 }
 
-/** `The same work costs 8.1 % more (5.0 % to 11 %)`; null where that is not known. */
+/** `The same work costs 8.1 % more (5.0 % to 11 %)`; null where sides are not compared by the same work. */
 export function workSentence(work: Everything | null): string | null {
-  if (work === null || work.change === null) return null;
+  if (work === null) return null;
+  if (work.change === null) return 'What the same work costs cannot be told';
   if (!(work.p < SIGNIFICANT)) {
     const [low, high] = work.interval;
     return low === null || high === null
-      ? null
+      ? 'What the same work costs cannot be told'
       : `The same work costs the same, as far as can be told (${formatInterval(work.interval)})`;
   }
   const more = work.change > 0;
