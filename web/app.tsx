@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { effect, signal } from '@preact/signals';
 import { Coverage } from './parts/coverage.js';
 import { Downloads } from './parts/downloads.js';
 import { Empty } from './parts/empty.js';
@@ -11,7 +12,8 @@ import { Timeline } from './parts/timeline.js';
 import { Toolbar } from './parts/toolbar.js';
 import { TopTable } from './parts/top-table.js';
 import { TypePicker } from './parts/type-picker.js';
-import { empty, flame, range, state } from './state/page.js';
+import { openCompare, openProfile } from './state/compare-to.js';
+import { empty, flame, picture, range, state } from './state/page.js';
 
 function Main() {
   const data = flame.data.value;
@@ -25,9 +27,9 @@ function Main() {
       {data === null && !nothing && error === null && <div class="empty faint">Loading…</div>}
       {data !== null && !nothing && (
         <>
-          <Toolbar />
+          <Toolbar model={picture} />
           <Coverage />
-          <div class={`profile ${view}`}>
+          <div class={`profile view-${view}`}>
             {view !== 'table' && <FlameView />}
             {view !== 'flame' && <TopTable />}
           </div>
@@ -37,7 +39,65 @@ function Main() {
   );
 }
 
+/** The second mode, once it has been opened. */
+const second = signal<typeof import('./compare/compare.js') | 'failed' | null>(null);
+effect(() => {
+  if (state.value.mode !== 'compare' || second.peek() !== null) return;
+  import('./compare/compare.js').then(
+    module => {
+      second.value = module;
+    },
+    () => {
+      second.value = 'failed';
+    },
+  );
+});
+
+function Modes() {
+  const { mode } = state.value;
+  return (
+    <fieldset class="segments modes" aria-label="Mode">
+      <button
+        type="button"
+        title="One profile"
+        aria-pressed={mode === 'profile'}
+        onClick={() => mode !== 'profile' && openProfile()}
+      >
+        Profile
+      </button>
+      <button
+        type="button"
+        title="What changed between two deploys, or two selections"
+        aria-pressed={mode === 'compare'}
+        onClick={() => mode !== 'compare' && openCompare()}
+      >
+        Compare
+      </button>
+    </fieldset>
+  );
+}
+
+/** In the second mode, what stands at a place of the page; the first mode's otherwise. */
+function Second({ part }: { part: 'Compare' | 'CompareTime' | 'Picking' }) {
+  const module = second.value;
+  if (module === 'failed')
+    return part === 'Compare' ? (
+      <main>
+        <div class="empty">
+          <h2>This part of the page could not be loaded</h2>
+          <button type="button" class="button primary" onClick={() => location.reload()}>
+            Load the page again
+          </button>
+        </div>
+      </main>
+    ) : null;
+  if (module === null) return null;
+  const Part = module[part];
+  return <Part />;
+}
+
 export function App() {
+  const comparing = state.value.mode === 'compare';
   return (
     <>
       <header>
@@ -50,18 +110,29 @@ export function App() {
             </svg>
             Stackwell
           </a>
+          <Modes />
           <TypePicker />
           <span class="space" />
-          <TimePicker />
+          {comparing ? <Second part="CompareTime" /> : <TimePicker />}
         </div>
-        <div class="bar second">
-          <ScopePicker />
-          <QueryBar />
-          <Downloads />
-        </div>
+        {comparing ? (
+          <Second part="Picking" />
+        ) : (
+          <div class="bar second">
+            <ScopePicker />
+            <QueryBar />
+            <Downloads />
+          </div>
+        )}
       </header>
-      <Timeline />
-      <Main />
+      {comparing ? (
+        <Second part="Compare" />
+      ) : (
+        <>
+          <Timeline />
+          <Main />
+        </>
+      )}
     </>
   );
 }

@@ -209,10 +209,7 @@ test('who is stuck is stuck with a trace, window after window', async () => {
 test('who is asked not to look does not look', async () => {
   const { pid } = start('in-program', 'half');
   const watched = await watch([pid], { traces: false });
-  const { rows, windows } = await gather(
-    watched,
-    all => all.windows.length >= 3 && sum(all.rows) > 100,
-  );
+  const { rows, windows } = await gather(watched, all => all.windows.length >= 3 && sum(all.rows) > 100);
   expect(windows.length).toBeGreaterThanOrEqual(3);
   expect(watched.profiler.memory.publishers).toBe(0);
   expect(sum(rows)).toBeGreaterThan(100);

@@ -258,6 +258,8 @@ describe('comparing', () => {
     const ids = (answer: { matching: { id: string }[] }) => answer.matching.map(({ id }) => id);
     const some = await running.json('/api/v1/diff', { without_rules: 'files,clones' });
     expect(ids(some)).toEqual(['lambdas', 'closures', 'java', 'hashes', 'unnamed']);
+    // Those are told, too, so that they can be turned on again.
+    expect(some.matchingOff.map(({ id }: { id: string }) => id)).toEqual(['clones', 'files']);
     expect(ids(await running.json('/api/v1/diff', { without_rules: 'all' }))).toEqual([]);
     const wrong = await running.get('/api/v1/diff', { without_rules: 'magic' });
     expect(await failure(wrong)).toEqual({ status: 400, code: 'SW_QUERY_INVALID' });

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { noCoverage } from '../../src/profile/coverage.js';
 import { type Matcher, ON_CPU, SAMPLE_LABELS } from '../../src/profile/types.js';
-import type { Stats } from '../../web/lib/api.js';
+import type { DiffAnswer, Stats } from '../../web/lib/api.js';
 import { parseQuery } from '../../web/lib/query.js';
 import { parseTime } from '../../web/lib/time.js';
 import { type Sample, type Tree, treeOf, windowOf } from './fixture-data.js';
@@ -54,6 +54,8 @@ export interface FixtureServer {
     warnings: string[];
     tree: Tree | null;
     stats: Stats | null;
+    /** What comparisons are answered by. */
+    diff: DiffAnswer | null;
   };
   close: () => Promise<void>;
 }
@@ -142,6 +144,7 @@ const isSampleLabel = (name: string) => (SAMPLE_LABELS as readonly string[]).inc
 function answer(path: string, search: URLSearchParams, mode: FixtureServer['mode']): unknown {
   const q = questionOf(search);
   const base = { from: q.from, until: q.until, warnings: mode.warnings };
+  if (path === 'diff' && mode.diff !== null) return mode.diff;
   if (path === 'types') {
     const found = new Set(select({ ...q, type: '' }, mode.dataFrom).map(({ sample }) => sample.type));
     return { ...base, types: [...found].sort().map(id => ({ id })) };
@@ -253,7 +256,14 @@ function answer(path: string, search: URLSearchParams, mode: FixtureServer['mode
 
 export async function startFixtureServer(): Promise<FixtureServer> {
   const requests: string[] = [];
-  const mode: FixtureServer['mode'] = { dataFrom: 0, error: null, warnings: [], tree: null, stats: null };
+  const mode: FixtureServer['mode'] = {
+    dataFrom: 0,
+    error: null,
+    warnings: [],
+    tree: null,
+    stats: null,
+    diff: null,
+  };
 
   const respond = async (request: IncomingMessage, response: ServerResponse) => {
     const url = new URL(request.url ?? '/', 'http://fixture');

@@ -1,9 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest';
+import { marksOf, shortDeploy } from '../../web/lib/marks.js';
 import { shares, stack } from '../../web/lib/series.js';
 
 const T = 1_700_000_000_000;
 const options = { perMs: 1e-6, layers: 2, from: T, until: T + 100_000, now: T + 500_000 };
+
+describe('deploys on a timeline', () => {
+  const deploy = (n: number, first: number) => ({
+    service: 's',
+    deploy: `v${n}`,
+    first,
+    last: first + 1000,
+    hosts: 1,
+    instances: 1,
+    profiles: 1,
+    total: 1,
+  });
+
+  it('are those that began in it, not what ran already, and not without end', () => {
+    const range = { from: T, until: T + 100_000 };
+    const answer = (deploys: ReturnType<typeof deploy>[]) => ({ deploys, from: T, step: 10_000 });
+    // Seen in the first step: it may have been there before.
+    const few = [deploy(3, T + 90_000), deploy(2, T + 50_000), deploy(1, T + 10_000), deploy(0, T)];
+    expect(marksOf(answer(few), range).marks.map(one => one.deploy)).toEqual(['v2', 'v3']);
+    expect(marksOf({ ...answer(few), from: T - 1e6 }, range).marks.map(one => one.deploy)).toEqual([
+      'v1',
+      'v2',
+      'v3',
+    ]);
+    const many = Array.from({ length: 500 }, (_, i) => deploy(i, T + 20_000 + i * 100));
+    const { marks, earlier } = marksOf(answer(many), range);
+    expect([marks.length, earlier, marks.at(-1)!.deploy]).toEqual([24, 476, 'v499']);
+  });
+
+  it('have names that are not longer than a heading', () => {
+    expect(shortDeploy('v1.2.3')).toBe('v1.2.3');
+    expect(shortDeploy('c0ffee12'.repeat(5))).toBe('c0ffee12c0ff');
+    expect(shortDeploy('x'.repeat(2000)).length).toBe(28);
+  });
+});
 
 describe('timeline', () => {
   const series = [

@@ -32,6 +32,27 @@ describe('address', () => {
       sort: fc.constantFrom('self', 'total', 'name'),
       filter: text,
       nodes: fc.integer({ min: 16, max: 1 << 20 }),
+      mode: fc.constantFrom('profile', 'compare'),
+      sides: fc.constantFrom('deploys', 'selections'),
+      service: text,
+      base: text,
+      head: text,
+      since: text,
+      upto: text,
+      left: text,
+      right: text,
+      left_from: text,
+      left_until: text,
+      right_from: text,
+      right_until: text,
+      norm: fc.constantFrom('stable', 'total', 'duration', 'cpu', 'factor', 'none'),
+      factor: text,
+      without: text,
+      rank: fc.constantFrom('self', 'total'),
+      graph: fc.constantFrom('merged', 'beside'),
+      amounts: fc.constantFrom('share', 'cost'),
+      order: fc.constantFrom('cost', 'change', 'name'),
+      all: fc.boolean(),
     });
     fc.assert(
       fc.property(anyState, state => {
@@ -41,7 +62,9 @@ describe('address', () => {
   });
 
   it('takes the default where an address says something impossible', () => {
-    const state = parseState('?view=cube&layout=sideways&sort=luck&nodes=1e9&nodes=7&unknown=1');
+    const state = parseState(
+      '?view=cube&layout=sideways&sort=luck&nodes=1e9&nodes=7&unknown=1&mode=both&norm=much&rank=x&graph=3d',
+    );
     expect(state).toEqual(DEFAULTS);
   });
 });

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The flame graph on the screen: pointer, wheel and keys in, pictures out. It owns its canvas, and draws at most once a
-// frame. Which row is hovered or focused are signals, for the tooltip and the line below the graph.
+// frame. Which row is hovered or focused are signals of its model, for the tooltip and the line below the graph.
 import { effect, signal } from '@preact/signals';
-import { flame, matches, state, update, view, zoomTo } from '../state/page.js';
+import { state } from '../state/address.js';
+import type { FlameModel } from '../state/flame-model.js';
 import { dark } from '../state/theme.js';
 import { firstEndingAfter, hit } from './graph.js';
-import { clampSpan, levelAt, levelTop, Painter, ROW, type Scene, type Span } from './paint.js';
+import { levelAt, levelTop, Painter, ROW, type Scene, type Span } from './paint.js';
 import { DARK, LIGHT } from './palette.js';
 import { nextMatch } from './search.js';
 
-export const hover = signal(-1);
-export const focus = signal(-1);
 /** Pointer in the viewport, for the tooltip. */
 export const pointer = signal({ x: 0, y: 0 });
 
@@ -27,13 +26,13 @@ export class FlameCanvas {
   private span: Span = { lo: 0, hi: 0 };
   private animation: { from: Span; start: number } | null = null;
   private drag: { x: number; y: number; span: Span; top: number; moved: boolean } | null = null;
-  private focusPath = '';
-  private pendingSpan = 0;
+  private moved = false;
   /** Where the pointer rests: frames move under it when the view does. */
   private resting: MouseEvent | null = null;
   private shown: object | null = null;
 
   constructor(
+    private readonly model: FlameModel,
     private readonly scroller: HTMLElement,
     private readonly canvas: HTMLCanvasElement,
     private readonly spacer: HTMLElement,
@@ -49,9 +48,9 @@ export class FlameCanvas {
     this.disposers.push(
       effect(() => this.follow()),
       effect(() => {
-        void hover.value;
-        void focus.value;
-        void matches.value;
+        void this.model.hover.value;
+        void this.model.focus.value;
+        void this.model.matches.value;
         void dark.value;
         this.request();
       }),
@@ -61,16 +60,15 @@ export class FlameCanvas {
   dispose(): void {
     for (const dispose of this.disposers) dispose();
     cancelAnimationFrame(this.frame);
-    clearTimeout(this.pendingSpan);
-    hover.value = -1;
+    this.model.hover.value = -1;
   }
 
   /** Moves to the next or previous match and shows it. */
   jump(step: 1 | -1): void {
-    const data = flame.data.peek();
-    const found = matches.peek();
+    const data = this.model.drawn.peek();
+    const found = this.model.matches.peek();
     if (data === null || found === null) return;
-    const row = nextMatch(data.graph, found, Math.max(0, focus.peek()), step);
+    const row = nextMatch(data.graph, found, Math.max(0, this.model.focus.peek()), step);
     if (row >= 0) this.focusRow(row);
   }
 
@@ -86,7 +84,7 @@ export class FlameCanvas {
     on('pointermove', event => this.pointerMove(event));
     on('pointerleave', () => {
       this.resting = null;
-      hover.value = -1;
+      this.model.hover.value = -1;
     });
     on('pointerdown', event => {
       // The scrollbar is part of the scroller.
@@ -110,30 +108,37 @@ export class FlameCanvas {
 
   /** Takes over a new answer or a new view. */
   private follow(): void {
-    const data = flame.data.value;
+    const { drawn, view, moving, hover, focus } = this.model;
+    const data = drawn.value;
     const { span } = view.value;
     const layout = state.value.layout;
-    const fresh = this.shown !== data;
+    const graph = data?.graph ?? null;
+    const fresh = this.shown !== graph;
     if (fresh) {
-      this.shown = data;
+      this.shown = graph;
       hover.value = -1;
-      const again = data === null || this.focusPath === '' ? -1 : data.paths.find(this.focusPath);
+      const { path } = this.model.focused;
+      const again = data === null || path === '' ? -1 : data.paths.find(path);
       if (again !== focus.peek()) focus.value = again;
     }
-    const moved = span.lo !== this.span.lo || span.hi !== this.span.hi;
+    // A hand is followed at once, and what it did is not done again when it comes from the address.
+    const byHand = moving.value !== null;
+    const away = Math.abs(span.lo - this.span.lo) + Math.abs(span.hi - this.span.hi);
+    const moved = away > (span.hi - span.lo) * (this.moved ? 1e-6 : 0);
     const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
-    if (moved && !fresh && !still && this.drag === null && this.pendingSpan === 0)
+    if (moved && !fresh && !still && this.drag === null && !byHand)
       this.animation = { from: this.span, start: performance.now() };
     else {
       this.animation = null;
       this.span = span;
     }
+    this.moved = byHand;
     this.fitSpacer(layout);
     this.request();
   }
 
   private fitSpacer(layout: 'icicle' | 'flame'): void {
-    const levels = flame.data.peek()?.graph.levels ?? 0;
+    const levels = this.model.drawn.peek()?.graph.levels ?? 0;
     const content = Math.max(levels * ROW, this.height);
     const before = this.spacer.offsetHeight + this.height;
     this.spacer.style.height = `${content - this.height}px`;
@@ -156,8 +161,8 @@ export class FlameCanvas {
 
   private draw(time: number): void {
     this.frame = 0;
-    const data = flame.data.peek();
-    const target = view.peek();
+    const data = this.model.drawn.peek();
+    const target = this.model.view.peek();
     if (this.animation !== null) {
       const t = Math.min(1, Math.max(0, (time - this.animation.start) / ANIMATION));
       const eased = 1 - (1 - t) ** 3;
@@ -178,7 +183,7 @@ export class FlameCanvas {
       this.canvas.height = h;
     }
     if (data === null) return;
-    if (this.resting !== null) hover.value = this.rowAt(this.resting);
+    if (this.resting !== null) this.model.hover.value = this.rowAt(this.resting);
     const scene = this.scene();
     if (scene === null) return;
     const begin = performance.now();
@@ -188,17 +193,20 @@ export class FlameCanvas {
   }
 
   private scene(): Scene | null {
-    const data = flame.data.peek();
+    const data = this.model.drawn.peek();
     if (data === null) return null;
+    const { dark: night, light: day } = data.palettes ?? { dark: DARK, light: LIGHT };
     return {
       graph: data.graph,
-      looks: data.looks,
-      palette: dark.peek() ? DARK : LIGHT,
-      matches: matches.peek(),
+      colours: data.colours,
+      dust: data.dust ?? null,
+      note: data.note ?? null,
+      palette: dark.peek() ? night : day,
+      matches: this.model.matches.peek(),
       span: this.span,
-      zoom: view.peek().root,
-      hover: hover.peek(),
-      focus: focus.peek(),
+      zoom: this.model.view.peek().root,
+      hover: this.model.hover.peek(),
+      focus: this.model.focus.peek(),
       layout: state.peek().layout,
       scrollTop: this.scroller.scrollTop,
       width: this.width,
@@ -227,17 +235,17 @@ export class FlameCanvas {
         drag.moved = true;
         this.resting = null;
         this.scroller.setPointerCapture(event.pointerId);
-        hover.value = -1;
+        this.model.hover.value = -1;
       }
       if (drag.moved) {
         const by = (-dx / this.width) * (drag.span.hi - drag.span.lo);
-        this.moveTo({ lo: drag.span.lo + by, hi: drag.span.hi + by });
+        this.model.move({ lo: drag.span.lo + by, hi: drag.span.hi + by });
         this.scroller.scrollTop = drag.top - dy;
       }
       return;
     }
     this.resting = event;
-    hover.value = this.rowAt(event);
+    this.model.hover.value = this.rowAt(event);
   }
 
   private pointerUp(event: PointerEvent): void {
@@ -247,7 +255,7 @@ export class FlameCanvas {
     const row = this.rowAt(event);
     if (row < 0) return;
     this.remember(row);
-    zoomTo(row);
+    this.model.zoomTo(row);
   }
 
   private wheel(event: WheelEvent): void {
@@ -259,44 +267,23 @@ export class FlameCanvas {
       const at = (event.clientX - this.scroller.getBoundingClientRect().left) / this.width;
       const centre = this.span.lo + at * width;
       const next = width * Math.exp(event.deltaY * 0.0025);
-      this.moveTo({ lo: centre - at * next, hi: centre + (1 - at) * next });
+      this.model.move({ lo: centre - at * next, hi: centre + (1 - at) * next });
     } else if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
       event.preventDefault();
       const by = ((event.deltaX || event.deltaY) / this.width) * width;
-      this.moveTo({ lo: this.span.lo + by, hi: this.span.hi + by });
+      this.model.move({ lo: this.span.lo + by, hi: this.span.hi + by });
     }
   }
 
-  /** Shows a span at once, and writes it into the address when the hand has come to rest. */
-  private moveTo(wanted: Span): void {
-    const data = flame.data.peek();
-    if (data === null) return;
-    const { graph } = data;
-    this.animation = null;
-    this.span = clampSpan(graph, wanted);
-    this.request();
-    clearTimeout(this.pendingSpan);
-    this.pendingSpan = setTimeout(() => {
-      const whole = graph.total[0] ?? 0;
-      const all = this.span.hi - this.span.lo >= whole * (1 - 1e-9);
-      const part = (x: number) => String(+Math.min(1, Math.max(0, x / whole)).toFixed(12)).replace(/e.*/, '');
-      update(
-        { span: all ? '' : `${part(this.span.lo)}-${part(this.span.hi)}`, ...(all ? { zoom: '' } : {}) },
-        'replace',
-      );
-      this.pendingSpan = 0;
-    }, 150) as unknown as number;
-  }
-
   private remember(row: number): void {
-    const data = flame.data.peek();
-    this.focusPath = row < 0 || data === null ? '' : data.paths.of(row);
-    focus.value = row;
+    const data = this.model.drawn.peek();
+    this.model.focused.path = row < 0 || data === null ? '' : data.paths.of(row);
+    this.model.focus.value = row;
   }
 
   /** Focuses a row and brings it into view. */
   private focusRow(row: number): void {
-    const data = flame.data.peek();
+    const data = this.model.drawn.peek();
     const scene = this.scene();
     if (data === null || scene === null) return;
     this.remember(row);
@@ -307,12 +294,13 @@ export class FlameCanvas {
       this.scroller.scrollTop = top + 2 * ROW - this.height;
     const start = graph.start[row]!;
     const stop = start + graph.total[row]!;
-    const { span } = view.peek();
-    if (stop <= span.lo || start >= span.hi) zoomTo(graph.parent[row]!, 'replace');
+    const { span } = this.model.view.peek();
+    if (stop <= span.lo || start >= span.hi) this.model.zoomTo(graph.parent[row]!, 'replace');
   }
 
   private key(event: KeyboardEvent): void {
-    const data = flame.data.peek();
+    const { focus, view } = this.model;
+    const data = this.model.drawn.peek();
     if (data === null || event.ctrlKey || event.metaKey || event.altKey) return;
     const { graph } = data;
     const at = focus.peek() >= 0 ? focus.peek() : view.peek().root;
@@ -354,14 +342,14 @@ export class FlameCanvas {
       }
       case 'Enter':
       case ' ':
-        zoomTo(at);
+        this.model.zoomTo(at);
         break;
       case 'Backspace':
-        zoomTo(graph.parent[view.peek().root]!);
+        this.model.zoomTo(graph.parent[view.peek().root]!);
         break;
       case 'Escape':
       case 'Home':
-        if (view.peek().root > 0 || state.peek().span !== '') update({ zoom: '', span: '' });
+        if (view.peek().root > 0 || state.peek().span !== '') this.model.reset();
         this.remember(event.key === 'Home' ? 0 : -1);
         break;
       case '+':
@@ -369,7 +357,7 @@ export class FlameCanvas {
       case '-': {
         const width = (this.span.hi - this.span.lo) * (event.key === '-' ? 1.5 : 1 / 1.5);
         const centre = graph.start[at]! + graph.total[at]! / 2;
-        this.moveTo({ lo: centre - width / 2, hi: centre + width / 2 });
+        this.model.move({ lo: centre - width / 2, hi: centre + width / 2 });
         break;
       }
       case 'n':

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a function is, for its colour: told from module, file and the reason it has no name.
-import { type Functions, fnv } from './graph.js';
+import { type Functions, fnv, type Graph } from './graph.js';
 
 export const KINDS = ['kernel', 'native', 'go', 'jvm', 'jit', 'script', 'unresolved', 'other'] as const;
 export type Kind = (typeof KINDS)[number];
@@ -75,4 +75,9 @@ export function looksOf(functions: Functions): FunctionLooks {
     shade[i] = hue * 4 + ((h ^ (h >>> 15) ^ (h >>> 7)) & 3);
   }
   return { kind, shade };
+}
+
+/** Number of the colour of each row: kind × SHADES + shade. */
+export function colourRows(graph: Graph, { kind, shade }: FunctionLooks): Uint16Array {
+  return Uint16Array.from(graph.fn, fn => kind[fn]! * SHADES + shade[fn]!);
 }

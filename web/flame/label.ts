@@ -150,6 +150,10 @@ export class Labels {
     this.ellipsis = measure.char('…');
   }
 
+  width(text: string): number {
+    return this.measure.text(text);
+  }
+
   /** The longest form that fits in `width` pixels, else the shortest form cut; '' when not even three characters fit. */
   fit(fn: number, width: number): string {
     let entry = this.forms[fn];

@@ -2,7 +2,6 @@
 // Draws the visible part of a graph on a canvas. Nothing here knows of the DOM beyond the 2D context.
 import { cullLevel, Rectangles } from './cull.js';
 import { type Graph, within } from './graph.js';
-import { type FunctionLooks, SHADES } from './kind.js';
 import { Labels, TextMeasure } from './label.js';
 import type { Palette } from './palette.js';
 import type { Matches } from './search.js';
@@ -13,6 +12,9 @@ const FONT_SIZE = 11.5;
 const PADDING = 4;
 /** CSS pixels below which no label is tried. */
 const MIN_LABEL = 22;
+
+/** CSS pixels that a name keeps beside a note. */
+const MIN_NOTED = 40;
 
 /** Device pixels of frames too small to see that are drawn as one. */
 const DUST = 3;
@@ -25,7 +27,12 @@ export interface Span {
 
 export interface Scene {
   graph: Graph;
-  looks: FunctionLooks;
+  /** By row, into the palette's frames. */
+  colours: Uint16Array;
+  /** Colour of frames too small to see; null for that of the first of them. */
+  dust: number | null;
+  /** Stands at the right of a frame's name where there is room. */
+  note: ((row: number) => string) | null;
   palette: Palette;
   matches: Matches | null;
   span: Span;
@@ -107,7 +114,7 @@ export class Painter {
     const labels = this.labelsFor(scene);
     const rowPixels = Math.round(ROW * ratio);
     const gap = Math.max(1, Math.round(ratio));
-    const text: { x: number; y: number; width: number; fn: number; matched: boolean }[] = [];
+    const text: { x: number; y: number; width: number; row: number; matched: boolean }[] = [];
     const first = Math.min(levelAt(scene, scene.scrollTop), levelAt(scene, scene.scrollTop + scene.height));
     const last = Math.max(levelAt(scene, scene.scrollTop), levelAt(scene, scene.scrollTop + scene.height));
     // Colours by number: frames, the same faded, then the two of matches.
@@ -130,17 +137,18 @@ export class Painter {
         const from = position[i]!;
         const row = graph.levelRows[from]!;
         const fn = graph.fn[row]!;
-        const base = scene.looks.kind[fn]! * SHADES + scene.looks.shade[fn]!;
+        const isRun = width[i]! <= 1 && until[i]! - from > 1;
+        const base = isRun ? (scene.dust ?? scene.colours[row]!) : scene.colours[row]!;
         const part = matches === null ? 0 : matches.prefix[until[i]!]! - matches.prefix[from]!;
         // Rounding both edges, not the width, keeps neighbours from overlapping or leaving holes.
         const x0 = Math.round(x[i]!);
         const x1 = Math.max(x0 + 1, Math.round(x[i]! + width[i]!));
-        if (width[i]! > 1 || until[i]! - from === 1) {
+        if (!isRun) {
           flushRun();
           const w = x1 - x0 > 3 * gap ? x1 - x0 - gap : x1 - x0;
           const matched = matches !== null && matches.functions[fn] === 1 && row !== 0;
           this.batches.add(matched ? 2 * shades : matches === null ? base : shades + base, x0, y, w);
-          if (w >= MIN_LABEL * ratio) text.push({ x: x0, y, width: w, fn, matched });
+          if (w >= MIN_LABEL * ratio) text.push({ x: x0, y, width: w, row, matched });
           continue;
         }
         // Many frames in one pixel: the colour of a match in full only if most of what is there matches, or a search
@@ -171,9 +179,18 @@ export class Painter {
       context.fillStyle = matched ? palette.matchText : matches !== null ? palette.fadedText : palette.text;
       for (const t of text) {
         if (t.matched !== matched) continue;
-        const label = labels.fit(t.fn, t.width - 2 * PADDING * ratio);
-        if (label !== '')
-          context.fillText(label, t.x + PADDING * ratio, t.y + (rowPixels - gap) / 2 + 0.5 * ratio);
+        const y = t.y + (rowPixels - gap) / 2 + 0.5 * ratio;
+        let room = t.width - 2 * PADDING * ratio;
+        const note = scene.note?.(t.row) ?? '';
+        if (note !== '') {
+          const wide = labels.width(note);
+          if (room > wide + MIN_NOTED * ratio) {
+            context.fillText(note, t.x + t.width - PADDING * ratio - wide, y);
+            room -= wide + 2 * PADDING * ratio;
+          }
+        }
+        const label = labels.fit(graph.fn[t.row]!, room);
+        if (label !== '') context.fillText(label, t.x + PADDING * ratio, y);
       }
     }
     this.veil(scene, rowPixels, gap);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Questions to the server, and its answers as docs/api.md has them.
 import type { Coverage } from '../../src/profile/coverage.js';
+import type { Ranked, Verdict } from '../../src/profile/statistics/ranking.js';
 import type { Columns, Functions } from '../flame/graph.js';
 
 export interface Selected {
@@ -47,6 +48,147 @@ export interface TimelineAnswer extends Answer {
   omittedSeries: number;
 }
 
+export type NormalizationKind = 'stable' | 'total' | 'duration' | 'cpu' | 'factor' | 'none';
+
+/** What values of each side are multiplied with. */
+export interface Normalization {
+  kind: NormalizationKind;
+  left: number;
+  right: number;
+}
+
+export interface MatchingRule {
+  id: string;
+  what: string;
+  example: string;
+  becomes: string;
+}
+
+/** One side of a comparison, in its own numbers. */
+export interface ComparedSide extends Answer {
+  profiles: number;
+  limited: boolean;
+  stats: Stats;
+  instances: number | null;
+  /** Of all instances together. */
+  seconds: number | null;
+  sum: number;
+}
+
+export interface Replicates {
+  instances: number;
+  /** Of time. */
+  blocks: number;
+}
+
+/** null where a number has no bound or there is nothing to divide by. */
+type Numbers = (number | null)[];
+
+/** By function; normalized. */
+export interface TestedColumns {
+  left: number[];
+  right: number[];
+  change: Numbers;
+  low: Numbers;
+  high: Numbers;
+  q: number[];
+}
+
+interface Comparing {
+  normalization: Normalization;
+  /** Rules that were used, and those that were turned off. */
+  matching: MatchingRule[];
+  matchingOff: MatchingRule[];
+}
+
+export type Detectable = { share: number; change: number | null }[];
+
+export interface TestedFunctions {
+  functions: Functions;
+  untested: number;
+  replicates: { left: Replicates; right: Replicates };
+  self: TestedColumns;
+  total: TestedColumns;
+  whole: TestedColumns;
+  work: TestedColumns | null;
+  detectable: Detectable;
+}
+
+export interface DiffSide extends ComparedSide {
+  start: number[];
+  total: number[];
+  self: number[];
+}
+
+export interface DiffAnswer extends Comparing {
+  type: string;
+  unit: string;
+  functions: Functions;
+  depth: number[];
+  function: number[];
+  omittedNodes: number;
+  left: DiffSide;
+  right: DiffSide;
+  statistics: TestedFunctions;
+}
+
+export interface Deploy {
+  service: string;
+  deploy: string;
+  /** Unix milliseconds, in the range that was asked for. */
+  first: number;
+  last: number;
+  hosts: number;
+  instances: number;
+  profiles: number;
+  total: number;
+}
+
+/** The newest first. */
+export interface DeploysAnswer extends Answer {
+  step: number;
+  deploys: Deploy[];
+  omitted: number;
+}
+
+export interface ComparedDeploy extends ComparedSide {
+  deploy: string;
+  first: number;
+  last: number;
+  hosts: number;
+}
+
+/** Of everything together. */
+export interface Everything {
+  base: number;
+  head: number;
+  change: number | null;
+  interval: [number | null, number | null];
+  p: number;
+}
+
+/** What got dearer and what cheaper from one deploy to another. */
+export interface PairAnswer extends Comparing {
+  service: string;
+  type: string;
+  unit: string;
+  base: ComparedDeploy;
+  head: ComparedDeploy;
+  concurrent: boolean;
+  verdict: Verdict;
+  whole: Everything;
+  work: Everything | null;
+  by: 'self' | 'total';
+  regressions: Ranked[];
+  improvements: Ranked[];
+  omitted: { regressions: number; improvements: number };
+  tested: number;
+  untested: number;
+  replicates: { base: Replicates; head: Replicates };
+  detectable: Detectable;
+  warnings: string[];
+}
+
 export interface ValuesAnswer extends Answer {
   values: string[];
   omitted: number;
@@ -65,9 +207,13 @@ export class ApiError extends Error {
   }
 }
 
-type Parameters = Record<string, string | number | undefined>;
+export type Parameters = Record<string, string | number | undefined>;
 
-export function apiPath(noun: string, selected: Partial<Selected>, more: Parameters = {}): string {
+export function apiPath(
+  noun: string,
+  selected: Parameters | Partial<Selected>,
+  more: Parameters = {},
+): string {
   const search = new URLSearchParams();
   for (const [key, value] of Object.entries({ ...selected, ...more }))
     if (value !== undefined && value !== '') search.set(key, String(value));
@@ -122,6 +268,15 @@ export const api = {
   },
   flamegraph(selected: Selected, maxNodes: number, signal?: AbortSignal): Promise<FlameAnswer> {
     return json(apiPath('flamegraph', selected, { max_nodes: maxNodes, format: 'json' }), signal);
+  },
+  deploys(asked: Parameters, signal?: AbortSignal): Promise<DeploysAnswer> {
+    return json(apiPath('deploys', asked), signal);
+  },
+  pair(asked: Parameters, signal?: AbortSignal): Promise<PairAnswer> {
+    return json(apiPath('deploys/compare', asked), signal);
+  },
+  diff(asked: Parameters, signal?: AbortSignal): Promise<DiffAnswer> {
+    return json(apiPath('diff', asked), signal);
   },
   top(selected: Selected, limit: number, signal?: AbortSignal): Promise<TopAnswer> {
     return json(apiPath('top', selected, { limit }), signal);

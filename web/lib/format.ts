@@ -95,3 +95,61 @@ export function measureOf(id: string): Measure {
   if (unit === 'bytes') return { name, unit, rate: `MiB${of} per second`, perMs: 1000 / (1024 * 1024) };
   return { name, unit, rate: `${unit === 'count' ? type.sampleType : unit}${of} per second`, perMs: 1000 };
 }
+
+/** `8.3 %`, `40 %`: two digits are what an estimate has. */
+export function formatPercent(part: number): string {
+  const percent = part * 100;
+  if (percent === 0) return '0 %';
+  if (percent < 0.1) return '<0.1 %';
+  return percent < 9.95 ? `${percent.toFixed(1)} %` : `${grouped.format(percent)} %`;
+}
+
+/** What an instance uses a second: cores for CPU time, else the type's unit a second. */
+export interface CostUnit {
+  /** `cores`, `threads`, `MiB/s`. */
+  name: string;
+  /** Multiplies what the API gives. */
+  factor: number;
+  /** `the CPU time`. */
+  whole: string;
+}
+
+export function costUnitOf(id: string): CostUnit {
+  const type = parseType(id);
+  if (id === OFF_CPU) return { name: 'waiting threads', factor: 1, whole: 'the time' };
+  if (type === null) return { name: 'a second', factor: 1, whole: 'all' };
+  const { sampleUnit, sampleType } = type;
+  const seconds = secondsPer(sampleUnit);
+  if (seconds !== null) {
+    // The API has seconds in place of nanoseconds, and other units as they are.
+    const factor = sampleUnit === 'nanoseconds' ? 1 : seconds;
+    return sampleType === 'cpu'
+      ? { name: 'cores', factor, whole: 'the CPU time' }
+      : { name: 's/s', factor, whole: 'the time' };
+  }
+  if (sampleUnit === 'bytes') return { name: 'MiB/s', factor: 1 / (1024 * 1024), whole: 'the bytes' };
+  return { name: `${sampleUnit === 'count' ? sampleType : sampleUnit}/s`, factor: 1, whole: 'all' };
+}
+
+/** Two digits below ten, and no more than people read. */
+export function formatAmount(value: number): string {
+  if (value < 0) return `−${formatAmount(-value)}`;
+  const size = value;
+  if (size === 0) return '0';
+  if (size >= 1e4) return formatRate(value);
+  if (size >= 100) return value.toFixed(0);
+  if (size >= 10) return value.toFixed(1);
+  if (size >= 1) return value.toFixed(2);
+  if (size < 1e-4) return '<0.0001';
+  return value.toFixed(Math.min(5, 1 - Math.floor(Math.log10(size))));
+}
+
+/** With its sign, for differences. */
+export function formatDifference(value: number): string {
+  const size = formatAmount(Math.abs(value));
+  return value === 0 || size.startsWith('<') ? size : `${value < 0 ? '−' : '+'}${size}`;
+}
+
+export function formatCost(cost: number, unit: CostUnit): string {
+  return `${formatAmount(cost * unit.factor)} ${unit.name}`;
+}

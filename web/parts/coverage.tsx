@@ -9,7 +9,7 @@ import { formatShare } from '../../src/profile/units.js';
 import { KIND_NAMES, KINDS } from '../flame/kind.js';
 import { DARK, kindColour, LIGHT } from '../flame/palette.js';
 import { formatCount, formatValue } from '../lib/format.js';
-import { flame, measure, state, top, update, view } from '../state/page.js';
+import { flame, measure, picture, state, top, update } from '../state/page.js';
 import { dark } from '../state/theme.js';
 import { CoverageDetail } from './coverage-detail.js';
 
@@ -19,7 +19,7 @@ const kinds = computed(() => {
   if (data === null) return [];
   const { graph, looks } = data;
   const sums = new Float64Array(KINDS.length);
-  const { root } = view.value;
+  const { root } = picture.view.value;
   for (let row = root; row < (graph.end[root] ?? 0); row++)
     sums[looks.kind[graph.fn[row]!]!]! += graph.self[row]!;
   const whole = graph.total[root] ?? 0;
@@ -65,13 +65,16 @@ export function Coverage() {
               average of {formatCount(answer.profiles)} snapshots
             </span>
           ) : (
+            // Other writers do not tell how many samples a profile is made of.
             stats.samples === 0 && <span class="fact">{formatCount(answer.profiles)} profiles</span>
           )}
-          <span class="fact" hidden={stats.samples === 0}>
-            {formatCount(stats.samples)} samples
-            {stats.clocks.length > 0 && <span class="faint"> by {stats.clocks.join(', ')}</span>}
-          </span>
-          <Lost counts={stats.lost} />
+          {stats.samples > 0 && (
+            <span class="fact">
+              {formatCount(stats.samples)} samples
+              {stats.clocks.length > 0 && <span class="faint"> by {stats.clocks.join(', ')}</span>}
+            </span>
+          )}
+          {(stats.samples > 0 || Object.keys(stats.lost).length > 0) && <Lost counts={stats.lost} />}
           <CoverageDetail stats={stats} />
           {answer.omittedNodes > 0 && (
             <span class="fact noted">

@@ -1,33 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // The canvas with its tooltip and the line that names the focused frame. Layout and drawing are in flame/.
-import { useEffect, useRef } from 'preact/hooks';
 import { reasonText } from '../../src/profile/reasons.js';
 import { formatShare } from '../../src/profile/units.js';
-import { FlameCanvas, focus, hover, pointer } from '../flame/canvas.js';
 import { formatValue } from '../lib/format.js';
-import { flame, measure, state, view } from '../state/page.js';
+import { flame, measure, picture, state } from '../state/page.js';
+import { FlamePane, FrameName, Tooltip } from './flame-pane.js';
 
-/** The canvas that is on the screen, for the search field's keys. */
-export const shown: { canvas: FlameCanvas | null } = { canvas: null };
-
-function Tooltip() {
+function Hovered() {
   const data = flame.data.value;
-  const row = hover.value;
-  const box = useRef<HTMLDivElement>(null);
-  const { x, y } = pointer.value;
-  useEffect(() => {
-    const element = box.current;
-    if (element === null) return;
-    const { width, height } = element.getBoundingClientRect();
-    const left = x + 14 + width > innerWidth - 8 ? Math.max(8, x - 14 - width) : x + 14;
-    const top = y + 18 + height > innerHeight - 8 ? Math.max(8, y - 12 - height) : y + 18;
-    element.style.transform = `translate(${Math.round(left)}px, ${Math.round(top)}px)`;
-  });
+  const row = picture.hover.value;
   if (data === null || row < 0 || row >= data.graph.rows) return null;
   const { graph } = data;
   const fn = graph.fn[row]!;
   const { name, file, module, reason, buildId } = graph.functions;
-  const { root } = view.value;
+  const { root } = picture.view.value;
   const whole = graph.total[0]!;
   const line = (label: string, value: number) => (
     <tr>
@@ -40,19 +26,14 @@ function Tooltip() {
     </tr>
   );
   return (
-    <div class="tooltip" ref={box} aria-hidden="true">
-      <div class="tooltip-name">{name[fn]}</div>
-      {(module[fn] !== '' || file[fn] !== '') && (
-        <div class="tooltip-place">
-          {module[fn] !== '' && <span class="strong">{module[fn]}</span>} {file[fn]}
-        </div>
-      )}
-      {reason[fn] !== '' && (
-        <div class="tooltip-reason">
-          no name ({reason[fn]}): {reasonText(reason[fn]!)}
-        </div>
-      )}
-      {buildId[fn] !== '' && <div class="tooltip-place">build ID {buildId[fn]}</div>}
+    <Tooltip>
+      <FrameName
+        name={name[fn]!}
+        module={module[fn]!}
+        file={file[fn]!}
+        reason={reason[fn] === '' ? '' : `no name (${reason[fn]}): ${reasonText(reason[fn]!)}`}
+        buildId={buildId[fn]!}
+      />
       <table>
         <thead>
           <tr>
@@ -67,16 +48,17 @@ function Tooltip() {
           {line('self', graph.self[row]!)}
         </tbody>
       </table>
-    </div>
+    </Tooltip>
   );
 }
 
 /** The focused frame in words: read out by screen readers, and text that can be selected. */
 function FocusLine() {
   const data = flame.data.value;
-  const { root } = view.value;
+  const { root } = picture.view.value;
   if (data === null) return null;
-  const row = focus.value >= 0 && focus.value < data.graph.rows ? focus.value : root;
+  const at = picture.focus.value;
+  const row = at >= 0 && at < data.graph.rows ? at : root;
   const { graph } = data;
   const fn = graph.fn[row]!;
   const { name, module, reason, buildId } = graph.functions;
@@ -109,32 +91,15 @@ function FocusLine() {
 }
 
 export function FlameView() {
-  const scroller = useRef<HTMLDivElement>(null);
-  const canvas = useRef<HTMLCanvasElement>(null);
-  const spacer = useRef<HTMLDivElement>(null);
-  useEffect(() => {
-    const drawn = new FlameCanvas(scroller.current!, canvas.current!, spacer.current!);
-    shown.canvas = drawn;
-    return () => {
-      shown.canvas = null;
-      drawn.dispose();
-    };
-  }, []);
+  const callers = state.value.layout === 'icicle' ? 'callers above' : 'callers below';
   return (
     <div class="flame">
-      <div
-        class="flame-scroll"
-        ref={scroller}
-        role="application"
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: keys move through the frames
-        tabIndex={0}
-        aria-label={`Flame graph, ${state.value.layout === 'icicle' ? 'callers above' : 'callers below'}. Arrow keys move, Enter zooms, Escape zooms out. The table beside it has the same numbers.`}
-      >
-        <canvas ref={canvas} />
-        <div ref={spacer} />
-      </div>
+      <FlamePane
+        model={picture}
+        label={`Flame graph, ${callers}. Arrow keys move, Enter zooms, Escape zooms out. The table beside it has the same numbers.`}
+      />
       <FocusLine />
-      <Tooltip />
+      <Hovered />
     </div>
   );
 }

@@ -4,12 +4,27 @@ import { describeRange, formatLocal, PRESETS, parseTime, resolveRange } from '..
 import { flame, range, refresh, relative, state, timeline, update } from '../state/page.js';
 import { Menu } from './menu.js';
 
-function RangePanel({ close }: { close: () => void }) {
-  const { from, until } = state.value;
+interface Ends {
+  from: string;
+  until: string;
+}
+
+/**
+ * @param presets offered beside two fields for times of one's own
+ * @param written what the fields begin with, if not what is chosen
+ */
+export function RangePanel(props: {
+  from: string;
+  until: string;
+  written?: Ends;
+  presets: (Ends & { name: string })[];
+  onChoose: (ends: Ends) => void;
+}) {
+  const { from, until, presets, onChoose } = props;
   // A fixed range is shown as a person writes it, a relative one as it is.
-  const written = (text: string) => (/^\d+$/.test(text) ? formatLocal(Number(text)) : text);
-  const [a, setA] = useState(written(from));
-  const [b, setB] = useState(written(until));
+  const asWritten = (text: string) => (/^\d+$/.test(text) ? formatLocal(Number(text)) : text);
+  const [a, setA] = useState(asWritten(props.written?.from ?? from));
+  const [b, setB] = useState(asWritten(props.written?.until ?? until));
   const [problem, setProblem] = useState('');
   const apply = () => {
     const clock = Date.now();
@@ -19,22 +34,18 @@ function RangePanel({ close }: { close: () => void }) {
     if (parseTime(a, clock) === null) return setProblem(`“${a}” is no time.`);
     if (parseTime(b, clock) === null) return setProblem(`“${b}” is no time.`);
     if (resolveRange(fixed(a), fixed(b), clock) === null) return setProblem('From must be before until.');
-    update({ from: fixed(a), until: fixed(b), span: '' });
-    close();
+    onChoose({ from: fixed(a), until: fixed(b) });
   };
   return (
     <div class="range">
       <div class="presets">
-        {PRESETS.map(preset => (
+        {presets.map(preset => (
           <button
-            key={preset.from}
+            key={preset.name}
             type="button"
             class="choice"
-            aria-pressed={until === 'now' && from === preset.from}
-            onClick={() => {
-              update({ from: preset.from, until: 'now', span: '' });
-              close();
-            }}
+            aria-pressed={until === preset.until && from === preset.from}
+            onClick={() => onChoose(preset)}
           >
             {preset.name}
           </button>
@@ -93,8 +104,26 @@ function shift(by: number, widen: number): void {
   });
 }
 
+export function Refresh({ busy }: { busy: boolean }) {
+  return (
+    <button
+      type="button"
+      class={busy ? 'button refresh busy' : 'button refresh'}
+      title="Ask again now"
+      aria-label="Refresh"
+      onClick={refresh}
+    >
+      <svg viewBox="0 0 16 16" aria-hidden="true">
+        <path d="M13 8a5 5 0 1 1-1.6-3.7M13 1.8v3h-3" />
+      </svg>
+    </button>
+  );
+}
+
+const ENDING_NOW = PRESETS.map(({ from, name }) => ({ from, until: 'now', name }));
+
 export function TimePicker() {
-  const { from, until, live } = state.value;
+  const { from, until, live, mode } = state.value;
   const r = range.value;
   const busy = flame.loading.value || timeline.loading.value;
   return (
@@ -106,7 +135,17 @@ export function TimePicker() {
         align="right"
         title={r === null ? 'This range is not valid' : `${formatLocal(r.from)} – ${formatLocal(r.until)}`}
         label={<span>{r === null ? 'Choose a time range' : describeRange(from, until, r)}</span>}
-        panel={close => <RangePanel close={close} />}
+        panel={close => (
+          <RangePanel
+            from={from}
+            until={until}
+            presets={ENDING_NOW}
+            onChoose={ends => {
+              update({ from: ends.from, until: ends.until, span: '' });
+              close();
+            }}
+          />
+        )}
       />
       <button
         type="button"
@@ -120,28 +159,20 @@ export function TimePicker() {
       <button type="button" class="button" title="Twice the range" onClick={() => shift(0, 1)}>
         −
       </button>
-      <button
-        type="button"
-        class={busy ? 'button refresh busy' : 'button refresh'}
-        title="Ask again now"
-        aria-label="Refresh"
-        onClick={refresh}
-      >
-        <svg viewBox="0 0 16 16" aria-hidden="true">
-          <path d="M13 8a5 5 0 1 1-1.6-3.7M13 1.8v3h-3" />
-        </svg>
-      </button>
-      <button
-        type="button"
-        class="button live"
-        title="Ask again every 10 seconds"
-        disabled={!relative.value}
-        aria-pressed={live && relative.value}
-        onClick={() => update({ live: !live }, 'replace')}
-      >
-        <span class="dot" />
-        Live
-      </button>
+      <Refresh busy={busy} />
+      {mode === 'profile' && (
+        <button
+          type="button"
+          class="button live"
+          title="Ask again every 10 seconds"
+          disabled={!relative.value}
+          aria-pressed={live && relative.value}
+          onClick={() => update({ live: !live }, 'replace')}
+        >
+          <span class="dot" />
+          Live
+        </button>
+      )}
     </div>
   );
 }

@@ -1,31 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 // Search, and how the profile is shown.
-import { computed } from '@preact/signals';
+import { useComputed } from '@preact/signals';
+import type { ComponentChildren } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { formatShare } from '../../src/profile/units.js';
 import { matchedTotal } from '../flame/search.js';
 import { formatCount } from '../lib/format.js';
-import { flame, matches, search, state, update, view } from '../state/page.js';
+import { state, update } from '../state/address.js';
+import { type FlameModel, search } from '../state/flame-model.js';
 import type { PageState } from '../state/url.js';
-import { shown } from './flame-view.js';
+import { shown } from './flame-pane.js';
 
-const matched = computed(() => {
-  const data = flame.data.value;
-  const found = matches.value;
+function matched(model: FlameModel) {
+  const data = model.drawn.value;
+  const found = model.matches.value;
   if (data === null || found === null) return null;
-  const { root } = view.value;
+  const { root } = model.view.value;
   return {
     frames: found.frames,
     ofAll: formatShare(matchedTotal(data.graph, found), data.graph.total[0]!),
     ofRoot: root > 0 ? formatShare(matchedTotal(data.graph, found, root), data.graph.total[root]!) : null,
   };
-});
+}
 
-function Segments<K extends 'view' | 'layout'>(props: {
+export function Segments<K extends 'view' | 'layout' | 'rank' | 'graph' | 'sides' | 'amounts'>(props: {
   of: K;
   label: string;
   choices: { value: PageState[K]; name: string; title: string }[];
+  choose?: (value: PageState[K]) => void;
 }) {
+  const choose = props.choose ?? (value => update({ [props.of]: value } as Partial<PageState>));
   return (
     <fieldset class="segments" aria-label={props.label}>
       {props.choices.map(choice => (
@@ -34,7 +38,7 @@ function Segments<K extends 'view' | 'layout'>(props: {
           type="button"
           title={choice.title}
           aria-pressed={state.value[props.of] === choice.value}
-          onClick={() => update({ [props.of]: choice.value } as Partial<PageState>)}
+          onClick={() => choose(choice.value)}
         >
           {choice.name}
         </button>
@@ -43,7 +47,8 @@ function Segments<K extends 'view' | 'layout'>(props: {
   );
 }
 
-export function Toolbar() {
+/** @param children more choices, before those of how the graph stands */
+export function Toolbar({ model, children }: { model: FlameModel; children?: ComponentChildren }) {
   const { find, regex, zoom, span } = state.value;
   const input = useRef<HTMLInputElement>(null);
   useEffect(() => {
@@ -63,7 +68,7 @@ export function Toolbar() {
     return () => document.removeEventListener('keydown', slash);
   }, []);
   const pattern = search.value;
-  const share = matched.value;
+  const share = useComputed(() => matched(model)).value;
   return (
     <div class="toolbar">
       <div class="search">
@@ -116,10 +121,11 @@ export function Toolbar() {
         class="button"
         title="Show everything (Esc)"
         disabled={zoom === '' && span === ''}
-        onClick={() => update({ zoom: '', span: '' })}
+        onClick={() => model.reset()}
       >
         Reset zoom
       </button>
+      {children}
       <Segments
         of="layout"
         label="Direction"

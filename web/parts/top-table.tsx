@@ -11,7 +11,7 @@ import { DARK, kindColour, LIGHT } from '../flame/palette.js';
 import { type FunctionTable, tableUnder } from '../flame/search.js';
 import { formatCount, formatValue } from '../lib/format.js';
 import { sortedRows } from '../lib/rows.js';
-import { flame, measure, state, top, update, view } from '../state/page.js';
+import { flame, measure, picture, state, top, update } from '../state/page.js';
 import { dark } from '../state/theme.js';
 import type { PageState } from '../state/url.js';
 import { apart, Problem } from './problem.js';
@@ -21,7 +21,7 @@ const ROW = 22;
 /** `total` is the root and `other` is what was folded: neither is a function. */
 const table = computed<FunctionTable | null>(() => {
   const data = flame.data.value;
-  const { root } = view.value;
+  const { root } = picture.view.value;
   if (data !== null && root > 0) return tableUnder(data.graph, root);
   const answer = top.data.value;
   if (answer === null) return null;
@@ -131,7 +131,7 @@ export function TopTable() {
   const order = rows.value;
   const first = Math.max(0, Math.min(order.length, Math.floor(scroll.top / ROW) - 4));
   const last = Math.min(order.length, Math.ceil((scroll.top + scroll.height - HEAD) / ROW) + 4);
-  const zoomed = view.value.root > 0;
+  const zoomed = picture.view.value.root > 0;
   const folded = zoomed ? (flame.data.value?.answer.omittedNodes ?? 0) : 0;
   const omitted = zoomed ? 0 : (top.data.value?.omitted ?? 0);
   return (

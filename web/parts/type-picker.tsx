@@ -26,7 +26,7 @@ function byName(ids: string[]): [string, string[]][] {
 }
 
 export function TypePicker() {
-  const { type, query } = state.value;
+  const { type, query, mode, sides } = state.value;
   const found = types.data.value;
   const ids = [...new Set([ON_CPU, OFF_CPU, ...(found ?? []), type])];
   const listed = ids.length > MOST_BUTTONS ? ids.filter(id => id !== ON_CPU && id !== OFF_CPU) : [];
@@ -75,7 +75,7 @@ export function TypePicker() {
           </select>
         )}
       </fieldset>
-      {type === OFF_CPU && (
+      {type === OFF_CPU && !(mode === 'compare' && sides === 'selections') && (
         <fieldset class="segments minor" aria-label="Phase of off-CPU time">
           {PHASES.map(p => (
             <button

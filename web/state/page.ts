@@ -1,43 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 // The state of the page and what follows from it. Parts read signals; they change the page through `update` alone.
-import { batch, computed, effect, signal } from '@preact/signals';
+import { computed, effect } from '@preact/signals';
 import { SAMPLE_LABELS } from '../../src/profile/types.js';
-import { buildGraph, type Graph, PathHashes } from '../flame/graph.js';
-import { type FunctionLooks, looksOf } from '../flame/kind.js';
-import { clampSpan, rootOf, type Span, spanOf } from '../flame/paint.js';
-import { compile, findMatches } from '../flame/search.js';
-import { api, type FlameAnswer, type Selected, type TimelineAnswer, type TopAnswer } from '../lib/api.js';
+import { buildGraph, PathHashes } from '../flame/graph.js';
+import { colourRows, type FunctionLooks, looksOf } from '../flame/kind.js';
+import {
+  api,
+  type DeploysAnswer,
+  type FlameAnswer,
+  type Selected,
+  type TimelineAnswer,
+  type TopAnswer,
+} from '../lib/api.js';
 import { measureOf } from '../lib/format.js';
-import { formatQuery, matchersOf } from '../lib/query.js';
+import { shortDeploy } from '../lib/marks.js';
+import { equalTo, formatQuery, matchersOf, withLabels } from '../lib/query.js';
 import { shortId } from '../lib/scope.js';
 import { averageSnapshots } from '../lib/snapshots.js';
 import { type Range, resolveRange } from '../lib/time.js';
+import { followHistory, now, refresh, state, update } from './address.js';
+import { type Drawn, FlameModel } from './flame-model.js';
 import { Resource } from './resource.js';
-import { formatState, type PageState, parseState } from './url.js';
 
-export const state = signal<PageState>(parseState(location.search));
-/** The moment that relative times count from: moves on refresh. */
-export const now = signal(Date.now());
-
-/** Changes the page. What a person chose becomes a step of the browser's history; what follows typing does not. */
-export function update(patch: Partial<PageState>, history: 'push' | 'replace' = 'push'): void {
-  const next = { ...state.value, ...patch };
-  const address = `${location.pathname}${formatState(next)}`;
-  if (address === location.pathname + location.search) {
-    state.value = next;
-    return;
-  }
-  if (history === 'push') window.history.pushState(null, '', address);
-  else window.history.replaceState(null, '', address);
-  batch(() => {
-    if (patch.from !== undefined || patch.until !== undefined) now.value = Date.now();
-    state.value = next;
-  });
-}
-
-export function refresh(): void {
-  now.value = Date.now();
-}
+export { now, refresh, state, update };
 
 export const range = computed<Range | null>(() =>
   resolveRange(state.value.from, state.value.until, now.value),
@@ -57,17 +42,17 @@ export const selected = computed<Selected | null>(() =>
 export const measure = computed(() => measureOf(state.value.type));
 
 /** An answer with the indexes that drawing needs. */
-export interface Flame {
+export interface Flame extends Drawn {
   answer: FlameAnswer;
-  graph: Graph;
   looks: FunctionLooks;
-  paths: PathHashes;
 }
 
 export const types = new Resource<string[]>();
 export const labelNames = new Resource<string[]>();
 export const timeline = new Resource<TimelineAnswer & { by: string }>();
 export const flame = new Resource<Flame>();
+/** Deploys of the service that the query is narrowed to. */
+export const serviceDeploys = new Resource<DeploysAnswer>();
 export const top = new Resource<TopAnswer>();
 /** Types that were seen at any time: asked only when there is nothing to show. */
 export const everSeen = new Resource<string[]>();
@@ -75,36 +60,7 @@ export const everSeen = new Resource<string[]>();
 const TABLE_ROWS = 2000;
 const TEN_YEARS = 10 * 365 * 86_400_000;
 
-export const search = computed(() => {
-  const { find, regex } = state.value;
-  return find === '' ? null : compile(find, regex);
-});
-
-export const matches = computed(() => {
-  const graph = flame.data.value?.graph;
-  const pattern = search.value;
-  return graph === undefined || pattern === null || !pattern.ok ? null : findMatches(graph, pattern.test);
-});
-
-/** Row that is zoomed in on (0 for the whole) and what is in view. */
-export const view = computed<{ root: number; span: Span }>(() => {
-  const data = flame.data.value;
-  if (data === null) return { root: 0, span: { lo: 0, hi: 0 } };
-  const { zoom, span: part } = state.value;
-  const zoomed = zoom === '' ? 0 : Math.max(0, data.paths.find(zoom));
-  const fractions = /^(0(?:\.\d+)?)-([01](?:\.\d+)?)$/.exec(part);
-  if (fractions === null) return { root: zoomed, span: spanOf(data.graph, zoomed) };
-  const whole = data.graph.total[0] ?? 0;
-  const span = clampSpan(data.graph, { lo: Number(fractions[1]) * whole, hi: Number(fractions[2]) * whole });
-  return { root: rootOf(data.graph, span, zoomed), span };
-});
-
-/** Zooms to a row; the root is the whole. */
-export function zoomTo(row: number, history: 'push' | 'replace' = 'push'): void {
-  const data = flame.data.value;
-  if (data === null) return;
-  update({ zoom: row <= 0 ? '' : data.paths.of(row), span: '' }, history);
-}
+export const picture = new FlameModel(flame.data);
 
 /** Matchers without those on labels of samples, which no timeline can group by but which it can filter by. */
 export function withoutPhase(query: string): string {
@@ -123,20 +79,17 @@ export const empty = computed(() => {
 
 /** Starts asking; called once. */
 export function start(): void {
-  addEventListener('popstate', () => {
-    batch(() => {
-      now.value = Date.now();
-      state.value = parseState(location.search);
-    });
-  });
+  followHistory();
 
   // A refresh asks again even where the range, which moves in steps of 10 s, is still the same.
+  const profiling = computed(() => state.value.mode === 'profile');
   const asked = () => {
     void now.value;
-    return selected.value;
+    return profiling.value ? selected.value : null;
   };
   effect(() => {
-    const s = asked();
+    void now.value;
+    const s = selected.value;
     if (s === null) return;
     types.load(signal => api.types({ query: withoutPhase(s.query), from: s.from, until: s.until }, signal));
     labelNames.load(async signal => (await api.labels({ ...s, query: '' }, signal)).names);
@@ -151,6 +104,26 @@ export function start(): void {
       by: label,
     }));
   });
+  // Deploys do not come and go with every window: of a range that moves, they are asked for once a minute.
+  const deploysKey = computed(() => {
+    const s = selected.value;
+    const service = s === null ? null : equalTo(s.query, 'service_name');
+    if (s === null || service === null || !profiling.value) return '';
+    const step = relative.value ? 60_000 : 1;
+    return JSON.stringify({
+      service,
+      type: s.type,
+      query: withLabels(s.query, { service_name: null }),
+      from: Math.floor(s.from / step) * step,
+      until: Math.ceil(s.until / step) * step,
+      limit: 200,
+    });
+  });
+  effect(() => {
+    const key = deploysKey.value;
+    if (key === '') serviceDeploys.clear();
+    else serviceDeploys.load(signal => api.deploys(JSON.parse(key), signal));
+  });
   const nodes = computed(() => state.value.nodes);
   effect(() => {
     const s = asked();
@@ -159,7 +132,8 @@ export function start(): void {
     flame.load(async signal => {
       const answer = averageSnapshots(s.type, await api.flamegraph(s, limit, signal));
       const graph = buildGraph(answer);
-      return { answer, graph, looks: looksOf(graph.functions), paths: new PathHashes(graph) };
+      const looks = looksOf(graph.functions);
+      return { answer, graph, looks, paths: new PathHashes(graph), colours: colourRows(graph, looks) };
     });
   });
   const wantsTop = computed(() => state.value.view !== 'flame');
@@ -170,13 +144,23 @@ export function start(): void {
   });
 
   effect(() => {
-    if (empty.value)
+    if (empty.value && profiling.value)
       everSeen.load(signal => api.types({ from: now.value - TEN_YEARS, until: now.value + 60_000 }, signal));
   });
 
   effect(() => {
-    const pinned = matchersOf(state.value.query).filter(m => m.op === '=' && m.name !== 'phase');
-    document.title = [...pinned.map(m => shortId(m.value)), measure.value.name, 'Stackwell'].join(' · ');
+    const { mode, query, sides, service, base, head } = state.value;
+    const pinned = matchersOf(query).filter(m => m.op === '=' && m.name !== 'phase');
+    const what =
+      mode === 'profile'
+        ? pinned.map(m => shortId(m.value))
+        : [
+            'Compare',
+            ...(sides === 'deploys'
+              ? [service, base && head ? `${shortDeploy(base)} → ${shortDeploy(head)}` : '']
+              : []),
+          ];
+    document.title = [...what.filter(Boolean), measure.value.name, 'Stackwell'].join(' · ');
   });
 
   // Following the clock: every 10 s, for that is how long a window is; faster while there is nothing yet.
@@ -184,8 +168,15 @@ export function start(): void {
   setInterval(() => {
     const failing = flame.error.value?.status === 0 || timeline.error.value?.status === 0;
     const following = state.value.live && relative.value;
-    const wait =
-      empty.value && relative.value ? 2_000 : following ? 10_000 : failing ? 5_000 : Number.POSITIVE_INFINITY;
+    const wait = !profiling.value
+      ? Number.POSITIVE_INFINITY
+      : empty.value && relative.value
+        ? 2_000
+        : following
+          ? 10_000
+          : failing
+            ? 5_000
+            : Number.POSITIVE_INFINITY;
     const elapsed = Date.now() - last;
     if (document.hidden || elapsed < wait || (flame.loading.value && elapsed < 60_000)) return;
     last = Date.now();

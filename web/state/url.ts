@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Everything that is on the screen, as the address bar holds it: a link shows another person the same.
 import { ON_CPU } from '../../src/profile/types.js';
+import type { NormalizationKind } from '../lib/api.js';
 
-export interface PageState {
+export interface PageState extends CompareState {
+  mode: 'profile' | 'compare';
   type: string;
   query: string;
   from: string;
@@ -26,7 +28,41 @@ export interface PageState {
   nodes: number;
 }
 
+/** What the second mode compares, and how. */
+export interface CompareState {
+  sides: 'deploys' | 'selections';
+  /** Of the deploys. */
+  service: string;
+  /** Empty for the one before `head`. */
+  base: string;
+  /** Empty for the newest. */
+  head: string;
+  /** When deploys are looked for. */
+  since: string;
+  upto: string;
+  /** Queries of two selections. */
+  left: string;
+  right: string;
+  /** Own times of the sides, in place of the page's range or of what is chosen for two deploys; empty for those. */
+  left_from: string;
+  left_until: string;
+  right_from: string;
+  right_until: string;
+  norm: NormalizationKind;
+  /** Of the right, for `norm=factor`. */
+  factor: string;
+  /** Matching rules that are turned off, with commas. */
+  without: string;
+  rank: 'self' | 'total';
+  graph: 'merged' | 'beside';
+  amounts: 'share' | 'cost';
+  order: 'cost' | 'change' | 'name';
+  /** Functions of which nothing is known to have changed, too. */
+  all: boolean;
+}
+
 export const DEFAULTS: PageState = {
+  mode: 'profile',
   type: ON_CPU,
   query: '',
   from: 'now-15m',
@@ -42,9 +78,36 @@ export const DEFAULTS: PageState = {
   sort: 'self',
   filter: '',
   nodes: 32768,
+  sides: 'deploys',
+  service: '',
+  base: '',
+  head: '',
+  since: 'now-7d',
+  upto: 'now',
+  left: '',
+  right: '',
+  left_from: '',
+  left_until: '',
+  right_from: '',
+  right_until: '',
+  norm: 'stable',
+  factor: '1',
+  without: '',
+  rank: 'self',
+  graph: 'merged',
+  amounts: 'share',
+  order: 'cost',
+  all: false,
 };
 
 const CHOICES: { [K in keyof PageState]?: readonly PageState[K][] } = {
+  mode: ['profile', 'compare'],
+  sides: ['deploys', 'selections'],
+  norm: ['stable', 'total', 'duration', 'cpu', 'factor', 'none'],
+  rank: ['self', 'total'],
+  graph: ['merged', 'beside'],
+  amounts: ['share', 'cost'],
+  order: ['cost', 'change', 'name'],
   view: ['both', 'flame', 'table'],
   layout: ['icicle', 'flame'],
   sort: ['self', 'total', 'name'],

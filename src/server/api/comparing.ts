@@ -73,9 +73,13 @@ export function aboutSide({
   return { from, until, profiles, limited, warnings, stats, instances, seconds };
 }
 
-/** Rules that were used. */
+/** Rules that were used, and those that were turned off. */
 export function matchingOf({ without }: CompareOptions) {
-  return matchingRules().filter(({ id }) => !without.includes(id));
+  const rules = matchingRules();
+  return {
+    matching: rules.filter(({ id }) => !without.includes(id)),
+    matchingOff: rules.filter(({ id }) => without.includes(id)),
+  };
 }
 
 /** NaN and Infinity become null in JSON. */

@@ -167,7 +167,7 @@ export function deploysRoutes(fastify: FastifyInstance, context: Context): void 
             head: about(pair.head, 'right'),
             concurrent: pair.concurrent,
             normalization: answer.normalization,
-            matching: matchingOf(options),
+            ...matchingOf(options),
             verdict: verdictOf(lists, telling),
             whole: wholeOf(statistics.whole, question.unit === 'nanoseconds' ? 1e9 : 1),
             work: statistics.work && wholeOf(statistics.work, 1),

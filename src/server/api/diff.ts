@@ -69,7 +69,7 @@ export function diffRoutes(fastify: FastifyInstance, context: Context): void {
             left: { ...aboutSide(answer.left), ...leftTree },
             right: { ...aboutSide(answer.right), ...rightTree },
             normalization: answer.normalization,
-            matching: matchingOf(options),
+            ...matchingOf(options),
             statistics: answer.statistics && statisticsAnswer(answer.statistics),
           }),
         ),

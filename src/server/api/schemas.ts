@@ -70,9 +70,13 @@ const normalization = z
     right: z.number(),
   })
   .describe('what the sides are compared in');
-const matching = z
-  .array(z.object({ id: z.string(), what: z.string(), example: z.string(), becomes: z.string() }))
-  .describe('rules by which frames of both sides are the same');
+const rules = z.array(
+  z.object({ id: z.string(), what: z.string(), example: z.string(), becomes: z.string() }),
+);
+const matching = {
+  matching: rules.describe('rules by which frames of both sides are the same'),
+  matchingOff: rules.describe('rules that were turned off'),
+};
 const orNull = z.array(z.number().nullable());
 const compared = z.object({
   left: numbers.describe('normalized'),
@@ -99,7 +103,7 @@ export const DiffAnswer = z.object({
   left: diffSide,
   right: diffSide,
   normalization,
-  matching,
+  ...matching,
   statistics: z
     .object({
       functions,
@@ -152,7 +156,7 @@ export const CompareDeploysAnswer = z.object({
   head: comparedDeploy,
   concurrent: z.boolean().describe('both ran at once, and are compared at the same time'),
   normalization,
-  matching,
+  ...matching,
   verdict: z.enum(VERDICTS),
   whole: everything.describe('CPU cores an instance uses'),
   work: everything
