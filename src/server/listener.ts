@@ -60,7 +60,7 @@ export class Listener extends Server {
   }
 
   /** Open connections, by what they speak. */
-  get open(): { undecided: number; http1: number; http2: number } {
+  get open(): Record<'undecided' | 'http1' | 'http2', number> {
     return { undecided: this.#undecided.size, http1: this.#http1.size, http2: this.#sessions.size };
   }
 

@@ -143,6 +143,18 @@ export class Metrics {
     collectDefaultMetrics({ register: this.registry });
   }
 
+  watchConnections(open: () => Record<string, number>): void {
+    new Gauge({
+      name: 'stackwell_http_connections',
+      help: 'Open connections, by protocol: http1, http2, undecided (nothing that tells has arrived).',
+      labelNames: ['protocol'] as const,
+      registers: [this.registry],
+      collect() {
+        for (const [protocol, count] of Object.entries(open())) this.set({ protocol }, count);
+      },
+    });
+  }
+
   watchDebugInfo(debugInfo: DebugInfo): void {
     const { registry } = this;
     new Gauge({

@@ -101,11 +101,13 @@ async function listen(
   const discovery = new Discovery(store, ages);
   const context = { config, store, inFlight, writers, ingest, query, discovery, debugInfo, metrics, log };
   const app = await buildApp(context, { remote });
+  const listener = app.server as Listener;
+  metrics.watchConnections(() => listener.open);
   try {
     await app.listen({ host, port });
     if (host === 'localhost') {
       const all = await lookup(host, { all: true });
-      await (app.server as Listener).listenAlso(all.map(({ address }) => address));
+      await listener.listenAlso(all.map(({ address }) => address));
     }
   } catch (error) {
     await app.close();

@@ -202,6 +202,8 @@ describe('HTTP/2', () => {
     const top = await ask(client, { ':path': '/api/v1/top' });
     expect(JSON.parse(top.body).sum).toBe(7);
     expect((await ask(client, { ':path': '/nowhere' })).status).toBe(404);
+    const metrics = await ask(client, { ':path': '/metrics' });
+    expect(metrics.body).toContain('stackwell_http_connections{protocol="http2"} 1\n');
     const refused = await ask(client, ingest, Buffer.from('garbage'));
     expect([refused.status, JSON.parse(refused.body).code]).toEqual([422, 'SW_PPROF_INVALID']);
   });

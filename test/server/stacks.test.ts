@@ -129,6 +129,12 @@ describe('POST /ingest of stacks', () => {
     expect(await folded('shop')).toEqual(['a;b;c 40000000']);
   });
 
+  it('is of the service that a label names, and keeps the name of the application', async () => {
+    expect((await post('x 1', { name: 'app{service_name=named}' })).status).toBe(200);
+    const query = '{service_name="named", app_name="app"}';
+    expect((await running.json('/api/v1/top', { query })).sum).toBe(10_000_000);
+  });
+
   it('counts the same stacks anew where no time is said', async () => {
     for (let round = 0; round < 2; round++) expect((await post('x 1', { name: 'anew' })).status).toBe(200);
     expect(await folded('anew')).toEqual(['x 20000000']);

@@ -92,6 +92,8 @@ export function ingestRoutes(app: FastifyInstance, context: Context): void {
           // Stacks say no time: without one in the request the same ones may have been counted anew.
           if (from === undefined) id = randomUUID();
         }
+        // Where a label names the service, what comes before the labels is still the application's name.
+        if (labels.some(([label]) => label === 'service_name')) labels.push(['app_name', service]);
         const now = Date.now();
         const { refused } = await context.ingest.add(request.tenant, [
           {
