@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { QuerierService } from '../../src/server/gen/querier/v1/querier_pb.js';
 import { pointAt, pointsOf } from '../../src/server/querier/buckets.js';
 import { renderStep, toTimeline } from '../../src/server/querier/render-timeline.js';
-import { levelFor } from '../../src/server/query/timeline.js';
+import { keptLevel, levelFor } from '../../src/server/query/timeline.js';
 import { failure, pprof, type Running, server } from './fixtures.js';
 import { CPU } from './querier-data.js';
 
@@ -214,6 +214,15 @@ describe('buckets', () => {
     expect(level(3_600_000, 600_000)).toBe(600);
     expect(level(86_400_000, 0)).toBe(86_400);
     expect(level(86_400_000, 0, true)).toBe(0);
+  });
+
+  it('are made of what is still kept', () => {
+    const day = 86_400_000;
+    const ages = { 0: 7 * day, 60: 14 * day, 600: 60 * day, 3600: 90 * day, 86400: 400 * day };
+    const from = (level: number, days: number) => keptLevel(level, 1000 * day - days * day, ages, 1000 * day);
+    expect([from(0, 6), from(60, 14), from(0, 8), from(60, 15), from(600, 80), from(0, 500)]).toEqual([
+      ...[0, 60, 60, 600, 3600, 86_400],
+    ]);
   });
 
   it('of rendered timelines are of lengths that people read well', () => {

@@ -2,7 +2,7 @@
 // A flame graph in a file of its own: the columns are in the page, and nothing is loaded from anywhere.
 import { formatShare } from '../../src/profile/units.js';
 import { buildGraph, type Columns, hit, within } from '../flame/graph.js';
-import { looksOf } from '../flame/kind.js';
+import { colourRows, looksOf } from '../flame/kind.js';
 import { levelAt, Painter, ROW, type Scene, spanOf } from '../flame/paint.js';
 import { DARK, LIGHT } from '../flame/palette.js';
 import { compile, findMatches, type Matches, matchedTotal, nextMatch } from '../flame/search.js';
@@ -12,7 +12,7 @@ const element = <T extends HTMLElement>(id: string) => document.getElementById(i
 
 const { unit, ...columns } = JSON.parse(element('graph').textContent!) as Columns & { unit: string };
 const graph = buildGraph(columns);
-const looks = looksOf(graph.functions);
+const colours = colourRows(graph, looksOf(graph.functions));
 const [scroller, spacer, canvas] = [
   element('scroller'),
   element('spacer'),
@@ -30,7 +30,7 @@ let frame = 0;
 
 function scene(): Scene {
   return {
-    ...{ graph, looks, matches, zoom, hover, focus, layout: 'icicle' },
+    ...{ graph, colours, dust: null, note: null, matches, zoom, hover, focus, layout: 'icicle' },
     palette: dark.matches ? DARK : LIGHT,
     span: spanOf(graph, zoom),
     scrollTop: scroller.scrollTop,

@@ -14,6 +14,8 @@ const PER_TURN = 64 * 1024;
 
 /** Whoever takes JSON gets an object for each number, at once: for more nodes that takes too long. */
 const JSON_NODES = 1 << 16;
+/** The same for pprof, before it is JSON. */
+const JSON_BYTES = 4 * 1024 * 1024;
 
 function takesJson({ requestHeader }: HandlerContext): boolean {
   return /\bjson\b/i.test(requestHeader.get('content-type') ?? '');
@@ -38,14 +40,20 @@ export function field(no: number, bytes: Uint8Array): Uint8Array {
 
 /**
  * The message that `bytes` encodes. To a caller that takes protobuf they go as they are: as one field that is not known,
- * whose data is everything after the first tag.
+ * whose data is everything after the first tag. @throws SW_REQUEST_INVALID when it is too much for JSON
  */
 export function encoded<Desc extends DescMessage>(
   schema: Desc,
   bytes: Uint8Array,
   call: HandlerContext,
 ): MessageShape<Desc> {
-  if (takesJson(call)) return fromBinary(schema, bytes);
+  if (takesJson(call)) {
+    if (bytes.length > JSON_BYTES)
+      throw new StackwellError('SW_REQUEST_INVALID', {
+        reason: `the answer has ${bytes.length} bytes, which is too much for JSON; ask in protobuf`,
+      });
+    return fromBinary(schema, bytes);
+  }
   const message = create(schema);
   if (bytes.length === 0) return message;
   const tag = bytes[0]!;

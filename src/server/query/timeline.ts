@@ -5,7 +5,7 @@ import { StackwellError } from '../../errors.js';
 import { labelOf } from '../../profile/labels.js';
 import { LEVELS, type ProfileRecord, type Series, type Store } from '../../store/store.js';
 import type { Sources } from './merge.js';
-import { choosePieces, selectPieces } from './pieces.js';
+import { type Ages, choosePieces, selectPieces } from './pieces.js';
 import type { Piece } from './plan.js';
 import { isProfileLabel, isSampleLabel, type Question } from './question.js';
 import type { Segments } from './segments.js';
@@ -51,6 +51,13 @@ export function levelFor({ stepMs, origin, exact }: Buckets): number {
   return LEVELS.findLast(fits) ?? 0;
 }
 
+/** Where what is that fine is not kept any more from the beginning of the range on, the finest that is. */
+export function keptLevel(level: number, from: number, ages: Ages, now: number): number {
+  const isKept = (one: number) => from >= now - (ages[one] ?? Number.POSITIVE_INFINITY);
+  if (isKept(level)) return level;
+  return LEVELS.find(one => one > level && isKept(one)) ?? LEVELS.at(-1)!;
+}
+
 /**
  * `groupBy` are labels of profiles, and at most one of samples.
  * @throws SW_REQUEST_INVALID when there are more
@@ -67,15 +74,20 @@ export async function timeline(
     throw new StackwellError('SW_REQUEST_INVALID', {
       reason: `only one label of samples can be grouped by, not ${sampleLabels.join(' and ')}`,
     });
-  const { pieces, warnings: kept } = await choosePieces(sources.store, selection, {
+  const now = Date.now();
+  const level = levelFor(buckets);
+  const kept = keptLevel(level, selection.from, sources.ages, now);
+  const { pieces, warnings } = await choosePieces(sources.store, selection, {
     groupBy,
-    maxLevel: levelFor(buckets),
+    maxLevel: buckets.exact ? level : kept,
     ages: sources.ages,
   });
-  if ((selection.sampleMatchers ?? []).length > 0 || sampleLabels.length > 0) {
-    const answer = await byRows(sources, question, pieces, buckets, groupBy, sampleLabels[0] ?? null);
-    return { ...answer, warnings: [...kept, ...answer.warnings] };
-  }
+  if (buckets.exact && kept > level)
+    warnings.push(
+      `profiles as they came are only kept since ${new Date(now - sources.ages[level]!).toISOString()}: what is older is left out`,
+    );
+  if ((selection.sampleMatchers ?? []).length > 0 || sampleLabels.length > 0)
+    return byRows(sources, question, pieces, buckets, groupBy, sampleLabels[0] ?? null, warnings);
   const { stepMs, origin } = buckets;
   const sum = new SeriesSum();
   for (const piece of pieces) {
@@ -87,7 +99,7 @@ export async function timeline(
   return {
     series,
     profiles: series.reduce((sum, one) => sum + one.profiles, 0),
-    warnings: [...question.warnings, ...kept],
+    warnings: [...question.warnings, ...warnings],
     limited: false,
   };
 }
@@ -201,6 +213,7 @@ async function byRows(
   { stepMs, origin, endsIncluded }: Buckets,
   groupBy: string[],
   sampleLabel: string | null,
+  chosen: string[],
 ): Promise<Timeline> {
   const ofProfiles = groupBy.filter(name => name !== sampleLabel);
   const all = new Map<string, RowGroup>();
@@ -235,7 +248,7 @@ async function byRows(
     for (const part of parts.values()) await part.group.add(part.time, part.records, segments);
     if (limited) break;
   }
-  const warnings = [...question.warnings];
+  const warnings = [...question.warnings, ...chosen];
   if (damaged > 0) warnings.push(`${damaged} profiles are damaged and left out`);
   if (limited)
     warnings.push(`only the first ${maxProfiles} profiles of the range are counted (limits.queryProfiles)`);
