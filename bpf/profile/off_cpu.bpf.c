@@ -261,6 +261,14 @@ SEC("kprobe/finish_task_switch")
 int sw_back_kprobe(void *ctx) { return sw_capture(ctx); }
 
 #ifndef SW_KERNEL_5_8
+/* The iterator's, as the unwinder below it leaves no room for it on the program's stack. */
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct sw_traced_key);
+} sw_open_key SEC(".maps");
+
 /* Notes a task that fell asleep before we watched, as away since then. */
 static __always_inline void sw_prime(struct task_struct *task, struct sw_away *away) {
   __u32 state = sw_state_of(task);
@@ -289,12 +297,15 @@ static __always_inline int sw_open(struct bpf_iter__task *ctx, bool user) {
   struct sw_interval interval = {.since_ns = away->since_ns, .until_ns = bpf_ktime_get_ns()};
   /* With a maximum it is not known yet whether the interval is wanted. */
   if (!interval.since_ns || sw_max_ns || !sw_wanted(task, away, &interval)) return 0;
-  struct sw_traced_key key = {};
-  if (!sw_identify(task, &key.key)) return 0;
+  __u32 zero = 0;
+  struct sw_traced_key *key = bpf_map_lookup_elem(&sw_open_key, &zero);
+  if (!key) return 0;
+  __builtin_memset(key, 0, sizeof(*key));
+  if (!sw_identify(task, &key->key)) return 0;
 
   struct sw_stack *stack = 0;
-  key.key.stack = away->open_stack; /* it has not moved since the last window */
-  if (!key.key.stack) {
+  key->key.stack = away->open_stack; /* it has not moved since the last window */
+  if (!key->key.stack) {
     struct sw_walk *walk = sw_scratch_at(SW_SCRATCH_ITERATOR);
     if (!walk) return 0;
     stack = &walk->stack;
@@ -315,14 +326,14 @@ static __always_inline int sw_open(struct bpf_iter__task *ctx, bool user) {
         stack->head.end = SW_END_NOT_TAKEN;
       }
     }
-    stack->head.tgid = key.key.tgid;
-    key.key.stack = stack->head.hash = sw_hash(stack);
+    stack->head.tgid = key->key.tgid;
+    key->key.stack = stack->head.hash = sw_hash(stack);
   }
-  if (user && sw_has_user_part(task)) sw_trace_of_other(task, &key);
+  if (user && sw_has_user_part(task)) sw_trace_of_other(task, key);
   /* Only now: if the task has not come back until here, stack and trace are what it waits with. */
   if (!sw_away_take_until(away, interval.since_ns, interval.until_ns)) return 0;
-  __u64 hash = key.key.stack;
-  bool counted = sw_count_interval(task, &interval, &key, stack);
+  __u64 hash = key->key.stack;
+  bool counted = sw_count_interval(task, &interval, key, stack);
   /* A table may be there by the next window: then the stack is taken anew. */
   bool lacking = stack && stack->head.end == SW_END_NO_TABLE;
   away->open_stack = counted && !lacking ? hash : 0;
