@@ -368,7 +368,7 @@ test('keys move through a comparison, and say what changed', async () => {
   await expect.poll(() => parameter(page, 'zoom')).toBeNull();
   // The list has a caption, heads and rows for those who do not see the graph.
   const table = page.getByRole('table', { name: /^Functions that changed/ });
-  expect(await table.getByRole('columnheader').count()).toBe(4);
+  expect(await table.getByRole('columnheader').count()).toBe(5);
   expect(await table.getByRole('rowheader').allTextContents()).toEqual(['Dearer 1', 'Cheaper 0']);
   expect(problems).toEqual([]);
 });

@@ -14,6 +14,7 @@ import { Segments } from '../parts/toolbar.js';
 import { state, update } from '../state/address.js';
 import {
   besides,
+  compareDeploysOf,
   compared,
   compareSelections,
   deploys,
@@ -231,7 +232,16 @@ function Rules() {
               </span>
             </label>
           ))}
-          {list.length === 0 && <p class="hint">Known once something is compared.</p>}
+          {list.length === 0 && (
+            <p class="hint">
+              Known once something is compared.{' '}
+              {off.length > 0 && (
+                <button type="button" class="link" onClick={() => update({ without: '' })}>
+                  Use all rules
+                </button>
+              )}
+            </p>
+          )}
         </>
       )}
     />
@@ -284,11 +294,7 @@ export function Picking() {
       <Segments
         of="sides"
         label="What is compared"
-        choose={value =>
-          value === 'selections'
-            ? compareSelections()
-            : update({ sides: value, zoom: '', span: '', ...NO_TIMES })
-        }
+        choose={value => (value === 'selections' ? compareSelections() : compareDeploysOf())}
         choices={[
           { value: 'deploys', name: 'Deploys', title: 'Two deploys of a service' },
           { value: 'selections', name: 'Selections', title: 'Any two queries and time ranges' },

@@ -26,7 +26,6 @@ function Row({ row, tone }: { row: Ranked; tone: 'dearer' | 'cheaper' | 'same' }
     row.module,
     row.file,
     row.reason === '' ? '' : `no name: ${reasonText(row.reason)}`,
-    `q ${formatQ(row.q)}`,
   ];
   return (
     <tr class={on ? 'on' : ''}>
@@ -51,6 +50,7 @@ function Row({ row, tone }: { row: Ranked; tone: 'dearer' | 'cheaper' | 'same' }
         <strong>{formatChange(row.change)}</strong>
         <span class="faint interval">{formatInterval(row.interval)}</span>
       </td>
+      <td class="num faint">{formatQ(row.q)}</td>
       <td class="num">{formatDifference(row.cost * unit.factor)}</td>
     </tr>
   );
@@ -80,7 +80,7 @@ function Group(props: { title: string; tone: 'dearer' | 'cheaper' | 'same'; rows
   return (
     <tbody>
       <tr class={`group ${tone}`}>
-        <th scope="rowgroup" colSpan={4}>
+        <th scope="rowgroup" colSpan={5}>
           {title} <span class="count">{formatCount(rows.length)}</span>
           {note !== undefined && <span class="faint"> {note}</span>}
         </th>
@@ -90,14 +90,14 @@ function Group(props: { title: string; tone: 'dearer' | 'cheaper' | 'same'; rows
       ))}
       {found.length === 0 && (
         <tr>
-          <td class="nothing" colSpan={4}>
+          <td class="nothing" colSpan={5}>
             {rows.length === 0 ? 'none that is told from noise' : 'none matches the filter'}
           </td>
         </tr>
       )}
       {found.length > shown.length && (
         <tr>
-          <td class="nothing" colSpan={4}>
+          <td class="nothing" colSpan={5}>
             {formatCount(found.length - shown.length)} more: filter to narrow the list
           </td>
         </tr>
@@ -151,6 +151,13 @@ export function RankingTable() {
                 base → head
               </th>
               <Head order="change" name="Change, 95 %" title="The greatest change first" />
+              <th
+                scope="col"
+                class="q"
+                title="Share of false ones among all that are as clear: real is what has less than 0.05"
+              >
+                q
+              </th>
               <Head
                 order="cost"
                 name="Cost"

@@ -22,6 +22,7 @@ import {
   compared,
   costUnit,
   deploys,
+  failed,
   histories,
   ofDeploys,
   pair,
@@ -259,7 +260,8 @@ function History({ name, axis }: { name: SideName; axis: Range }) {
   const answer = data.value;
   const list = deploys.data.value;
   if (side === undefined) return null;
-  if (error.value !== null) return <Problem error={error.value} />;
+  if (error.value !== null)
+    return error.value.code === failed.value?.code ? null : <Problem error={error.value} />;
   const drawn =
     answer === null
       ? null

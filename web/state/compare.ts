@@ -12,7 +12,7 @@ import {
   type TimelineAnswer,
 } from '../lib/api.js';
 import { costUnitOf } from '../lib/format.js';
-import { formatQuery, matchersOf, withLabels } from '../lib/query.js';
+import { equalTo, formatQuery, matchersOf, withLabels } from '../lib/query.js';
 import { rankingOf, rankingOfPair, unchangedOf } from '../lib/ranking.js';
 import { type Range, resolveRange } from '../lib/time.js';
 import { formatChange } from '../lib/verdict.js';
@@ -300,6 +300,19 @@ export function compareSelections(): void {
           right_from: String(both.right.from),
           right_until: String(both.right.until),
         }),
+  });
+}
+
+/** Deploys, of the service that both selections are of if no other was chosen. */
+export function compareDeploysOf(): void {
+  const { service, left, right } = state.peek();
+  const [a, b] = [equalTo(left, 'service_name'), equalTo(right, 'service_name')];
+  update({
+    sides: 'deploys',
+    service: service || (a === b ? (a ?? '') : ''),
+    zoom: '',
+    span: '',
+    ...NO_TIMES,
   });
 }
 
