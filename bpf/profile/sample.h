@@ -142,7 +142,7 @@ enum sw_counter {
   SW_LOST_FILES_FULL,  /* no room to remember a file: stacks through it go by frame pointers */
   SW_LOST_WANTED_FULL, /* user space was not told of a file that needs a table; it will be at the next sample
                         */
-  SW_UNTRACED_FULL, /* counted without its trace: no room for a row of its own */
+  SW_UNTRACED_FULL,    /* counted without its trace: no room for a row of its own */
   SW_UNTRACED_UNREADABLE, /* counted without its trace: it could not be read */
   SW_UNTRACED_INVALID,    /* counted without its trace: what was read is none */
   SW_SKIPPED_IDLE,
