@@ -192,3 +192,23 @@ describe('ranking', () => {
     expect(names(inOrder(rows, 'cost', 'LIBX parse'))).toBe('a');
   });
 });
+
+describe('what an instance uses', () => {
+  it('is a rate of what is added up, and an average of what is there at a moment', () => {
+    const unit = (id: string, each?: number) => costUnitOf(id, each);
+    expect(unit(ON_CPU, 10)).toMatchObject({ name: 'cores', factor: 1 });
+    expect(unit('memory:alloc_space:bytes:space:bytes', 10)).toMatchObject({
+      name: 'MiB/s',
+      factor: 1 / 1048576,
+    });
+    // A snapshot each 10 s of an instance: 10 s of its "rate" are one.
+    expect(unit('memory:inuse_space:bytes:space:bytes', 10)).toMatchObject({
+      name: 'MiB',
+      factor: 10 / 1048576,
+    });
+    expect(unit('goroutine:goroutine:count:goroutine:count', 10)).toMatchObject({
+      name: 'goroutine',
+      factor: 10,
+    });
+  });
+});

@@ -2,6 +2,7 @@
 // One side: what it is, when, how much of it there is, and what it did around that time.
 import { useEffect, useState } from 'preact/hooks';
 import { stacksOf } from '../../src/profile/coverage.js';
+import { isSnapshot } from '../../src/profile/types.js';
 import { formatShare } from '../../src/profile/units.js';
 import type { ComparedSide } from '../lib/api.js';
 import { api } from '../lib/api.js';
@@ -221,14 +222,18 @@ function QueryField({ name }: { name: SideName }) {
 }
 
 function Facts({ of, blocks }: { of: ComparedSide; blocks: number | null }) {
-  const { stats, instances, seconds, sum } = of;
+  const { stats, instances, seconds, profiles } = of;
+  const isMoment = isSnapshot(state.value.type);
+  // A sum over snapshots is of nothing: what is shown is the average one.
+  const sum = isMoment ? of.sum / Math.max(1, profiles) : of.sum;
   const unit = costUnit.value;
   const scale = measure.value.unit === 'nanoseconds' ? 1e9 : 1;
   const stacks = stacksOf(stats);
   return (
     <div class="facts">
       <span class="fact strong">{formatValue(sum, measure.value.unit)}</span>
-      {seconds !== null && seconds > 0 && (
+      {isMoment && <span class="fact">average of {formatCount(profiles)} snapshots</span>}
+      {!isMoment && seconds !== null && seconds > 0 && (
         <span class="fact">
           {formatAmount((sum / scale / seconds) * unit.factor)} {unit.name} an instance
         </span>

@@ -30,9 +30,9 @@ export interface Scene {
   /** By row, into the palette's frames. */
   colours: Uint16Array;
   /** Colour of frames too small to see; null for that of the first of them. */
-  dust: number | null;
+  dust?: number | null;
   /** Stands at the right of a frame's name where there is room. */
-  note: ((row: number) => string) | null;
+  note?: ((row: number) => string) | null;
   palette: Palette;
   matches: Matches | null;
   span: Span;

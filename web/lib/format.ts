@@ -114,7 +114,8 @@ export interface CostUnit {
   whole: string;
 }
 
-export function costUnitOf(id: string): CostUnit {
+/** @param each seconds of an instance by snapshots of it: of what is there at a moment, the average is told */
+export function costUnitOf(id: string, each = 1): CostUnit {
   const type = parseType(id);
   if (id === OFF_CPU) return { name: 'waiting threads', factor: 1, whole: 'the time' };
   if (type === null) return { name: 'a second', factor: 1, whole: 'all' };
@@ -127,8 +128,9 @@ export function costUnitOf(id: string): CostUnit {
       ? { name: 'cores', factor, whole: 'the CPU time' }
       : { name: 's/s', factor, whole: 'the time' };
   }
-  if (sampleUnit === 'bytes') return { name: 'MiB/s', factor: 1 / (1024 * 1024), whole: 'the bytes' };
-  return { name: `${sampleUnit === 'count' ? sampleType : sampleUnit}/s`, factor: 1, whole: 'all' };
+  const [by, times] = isSnapshot(id) ? ['', each] : ['/s', 1];
+  if (sampleUnit === 'bytes') return { name: `MiB${by}`, factor: times / (1024 * 1024), whole: 'the bytes' };
+  return { name: `${sampleUnit === 'count' ? sampleType : sampleUnit}${by}`, factor: times, whole: 'all' };
 }
 
 /** Two digits below ten, and no more than people read. */

@@ -30,7 +30,7 @@ let frame = 0;
 
 function scene(): Scene {
   return {
-    ...{ graph, colours, dust: null, note: null, matches, zoom, hover, focus, layout: 'icicle' },
+    ...{ graph, colours, matches, zoom, hover, focus, layout: 'icicle' },
     palette: dark.matches ? DARK : LIGHT,
     span: spanOf(graph, zoom),
     scrollTop: scroller.scrollTop,

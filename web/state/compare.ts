@@ -160,7 +160,11 @@ export const mergedPicture = new FlameModel(drawn('merged'));
 export const leftPicture = new FlameModel(drawn('left'), mergedPicture);
 export const rightPicture = new FlameModel(drawn('right'), mergedPicture);
 
-export const costUnit = computed(() => costUnitOf(state.value.type));
+export const costUnit = computed(() => {
+  const right = compared.data.value?.answer.right;
+  const each = right === undefined || right.profiles === 0 ? 1 : (right.seconds ?? 0) / right.profiles;
+  return costUnitOf(state.value.type, each);
+});
 
 /** Of deploys as the server ranks them; of selections from the tests in the answer. */
 export const ranking = computed(() => {
