@@ -225,6 +225,9 @@ describe('OpenTelemetry', () => {
     expect(told.outside).toEqual({});
     expect(told.unsampled).toEqual({});
     expect(told.later).toEqual({});
+    // Its own requests are no part of any trace.
+    expect(told.pushes.length).toBeGreaterThan(0);
+    expect(told.pushes.every(Boolean)).toBe(true);
     const found = await running.json('/api/v1/top', {
       query: `{service_name="traced", trace_id="${told.outer.traceId}"}`,
     });
