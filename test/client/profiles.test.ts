@@ -52,8 +52,9 @@ describe.each(['esm.mjs', 'cjs.cjs'])('%s', file => {
 
   it('CPU: of each function, as much as it burned', async () => {
     const cpu = await stored(running, CPU, query);
-    near(sumOf(cpu, has('burnHot')) / 1e6, told.spent.burnHot, 0.1);
-    near(sumOf(cpu, has('burnWarm')) / 1e6, told.spent.burnWarm, 0.1);
+    // What it spent has V8's helper threads in it.
+    near(sumOf(cpu, has('burnHot')) / 1e6, told.spent.burnHot, 0.15);
+    near(sumOf(cpu, has('burnWarm')) / 1e6, told.spent.burnWarm, 0.15);
     expect(cpu.samples.find(has('burnHot'))!.frames.find(({ name }) => name === 'burnHot')!.file).toBe(
       join(programs, 'work.cjs'),
     );
@@ -71,7 +72,7 @@ describe.each(['esm.mjs', 'cjs.cjs'])('%s', file => {
     }
     // And the server selects by them.
     const hot = await running.json('/api/v1/top', { query: query.replace('}', ', route="/hot"}') });
-    near(hot.sum / 1e6, told.spent.burnHot, 0.12);
+    near(hot.sum / 1e6, told.spent.burnHot, 0.15);
   });
 
   it('one row for each stack and set of labels', async () => {
@@ -104,19 +105,23 @@ describe.each(['esm.mjs', 'cjs.cjs'])('%s', file => {
 });
 
 describe('beside @pyroscope/nodejs', () => {
-  it('has its types, and the same amounts in them', async () => {
+  it('has its types, and the same shares in them', async () => {
     const theirs = await printed(program('pyroscope.mjs', running.url));
     const types = await typesOf(running, '{service_name="theirs"}');
     expect(types).toHaveLength(5);
     expect(await typesOf(running, '{service_name="esm"}')).toEqual([...types, CPU].sort());
-    const shared = 'wall:cpu:nanoseconds:wall:nanoseconds';
-    // Their names of functions have the file in them: `./work.cjs:burnHot:23`.
-    const cpu = await stored(running, shared, '{service_name="theirs"}');
-    const hot = sumOf(cpu, ({ frames }) => frames.some(({ name }) => /\bburnHot\b/.test(name)));
-    near(hot / 1e6, theirs.spent.burnHot, 0.1);
-    const ours = await stored(running, shared, '{service_name="esm"}');
-    expect(sumOf(ours)).toBe(sumOf(await stored(running, CPU, '{service_name="esm"}')));
-    near(sumOf(ours, has('burnHot')) / 1e6, theirs.spent.burnHot, 0.15);
+    // Theirs loses a window now and then (what ends while another is on its way), so shares and not amounts. Their names
+    // of functions have the file in them: `./work.cjs:burnHot:23`.
+    for (const type of ['wall:cpu:nanoseconds:wall:nanoseconds', WALL])
+      for (const service of ['theirs', 'esm']) {
+        const profile = await stored(running, type, `{service_name="${service}"}`);
+        const through = (burn: RegExp) =>
+          sumOf(profile, ({ frames }) => frames.some(({ name }) => burn.test(name)));
+        const [hot, warm] = [through(/\bburnHot\b/), through(/\bburnWarm\b/)];
+        near(hot / (hot + warm), theirs.spent.burnHot / (theirs.spent.burnHot + theirs.spent.burnWarm), 0.15);
+      }
+    const shared = await stored(running, 'wall:cpu:nanoseconds:wall:nanoseconds', '{service_name="esm"}');
+    expect(sumOf(shared)).toBe(sumOf(await stored(running, CPU, '{service_name="esm"}')));
   });
 });
 
@@ -220,6 +225,9 @@ describe('OpenTelemetry', () => {
     expect(told.outside).toEqual({});
     expect(told.unsampled).toEqual({});
     expect(told.later).toEqual({});
+    // Its own requests are no part of any trace.
+    expect(told.pushes.length).toBeGreaterThan(0);
+    expect(told.pushes.every(Boolean)).toBe(true);
     const found = await running.json('/api/v1/top', {
       query: `{service_name="traced", trace_id="${told.outer.traceId}"}`,
     });

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Spans of OpenTelemetry's SDK, set up after profiling began.
+import http from 'node:http';
 import { context, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
+import { isTracingSuppressed } from '@opentelemetry/core';
 import { BasicTracerProvider, TraceIdRatioBasedSampler } from '@opentelemetry/sdk-trace-base';
 import * as client from 'stackwell/client';
 import { burnHot, burnWarm, spin } from './work.cjs';
@@ -19,7 +21,12 @@ trace.setGlobalTracerProvider(new BasicTracerProvider());
 const tracer = trace.getTracer('test');
 // The end of a window is when tracing that came later is seen.
 await new Promise(resolve => setTimeout(resolve, 1200));
-const told = {};
+const told = { pushes: [] };
+const { request } = http;
+http.request = (...args) => {
+  told.pushes.push(isTracingSuppressed(context.active()));
+  return request(...args);
+};
 await client.wrapWithLabels({ route: '/traced' }, () =>
   tracer.startActiveSpan('outer', async outer => {
     await null;
