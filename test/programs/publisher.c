@@ -40,7 +40,7 @@ static const char payload[] =
     "\x12\x10\x0a\x0e"
     "tlsdesc_v1_dev";
 
-static struct header *publish(void) {
+static struct header *publish(bool whole) {
   int fd = memfd_create("OTEL_CTX", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (fd < 0 || ftruncate(fd, sizeof(struct header)) != 0) exit(1);
   struct header *header = mmap(0, sizeof *header, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
@@ -51,7 +51,7 @@ static struct header *publish(void) {
   header->payload_size = sizeof payload - 1;
   header->payload = (uint64_t)payload;
   __atomic_thread_fence(__ATOMIC_SEQ_CST);
-  header->published_ns = 1;
+  header->published_ns = whole;
   return header;
 }
 
@@ -228,13 +228,13 @@ int main(int argc, char **argv) {
                           : !strcmp(mode, "garbage")                     ? garbage
                                                                          : 0;
   if (!work) return 2;
-  struct header *header = publish();
+  bool lies = !strcmp(mode, "liar");
+  struct header *header = publish(!lies);
   int threads = work == half ? 2 : 1;
   for (int i = 0; i < threads; i++) {
     pthread_t thread;
     if (pthread_create(&thread, 0, work, (void *)(uintptr_t)(0x31 + i)) != 0) return 1;
   }
-  bool lies = !strcmp(mode, "liar");
   for (uint64_t turn = 0; lies; turn++) {
     lie(header, turn);
     sleep_ms(1);

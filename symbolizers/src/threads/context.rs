@@ -34,13 +34,17 @@ fn read(memory: &Memory, address: u64) -> Option<Vec<u8>> {
 
 /// `ProcessContext.attributes` (2) are `KeyValue`s: key (1) and value (2), whose `string_value` is 1.
 fn has_schema(payload: &[u8]) -> bool {
-    Fields(payload).filter(|(number, _)| *number == 2).any(|(_, attribute)| {
-        let field =
-            |bytes, wanted| Fields(bytes).find(|(number, _)| *number == wanted).map(|(_, bytes)| bytes);
-        let value = || field(field(attribute, 2)?, 1);
-        field(attribute, 1) == Some(SCHEMA)
-            && value().is_some_and(|text: &[u8]| SCHEMAS.iter().any(|schema| is_version(text, schema)))
-    })
+    let schema = |attribute| {
+        let parts = fields(attribute)?;
+        let text = part(&fields(part(&parts, 2)?)?, 1)?;
+        Some(part(&parts, 1)? == SCHEMA && SCHEMAS.iter().any(|schema| is_version(text, schema)))
+    };
+    let attributes = fields(payload).unwrap_or_default().into_iter().filter(|(number, _)| *number == 2);
+    attributes.filter_map(|(_, attribute)| schema(attribute)).any(|is_ours| is_ours)
+}
+
+fn part<'a>(parts: &[(u64, &'a [u8])], wanted: u64) -> Option<&'a [u8]> {
+    parts.iter().find(|(number, _)| *number == wanted).map(|(_, bytes)| *bytes)
 }
 
 /// `tls_v1`, also as `tls_v1_dev`; not `tls_v12`.
@@ -48,47 +52,44 @@ fn is_version(text: &[u8], schema: &[u8]) -> bool {
     text.strip_prefix(schema).is_some_and(|rest| rest.first().is_none_or(|byte| *byte == b'_'))
 }
 
-/// Fields of a protobuf message that have bytes; the others are passed over. Ends at what is none.
-struct Fields<'a>(&'a [u8]);
-
-impl<'a> Iterator for Fields<'a> {
-    type Item = (u64, &'a [u8]);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let tag = self.varint()?;
-            let length = match tag & 7 {
-                0 => {
-                    self.varint()?;
-                    continue;
-                }
-                1 => 8,
-                2 => usize::try_from(self.varint()?).ok()?,
-                5 => 4,
-                _ => return None,
-            };
-            let (bytes, rest) = self.0.split_at_checked(length)?;
-            self.0 = rest;
-            if tag & 7 == 2 {
-                return Some((tag >> 3, bytes));
+/// Number and content of the fields of a protobuf message that have bytes, without the others; None if it is none.
+fn fields(mut rest: &[u8]) -> Option<Vec<(u64, &[u8])>> {
+    let mut fields = Vec::new();
+    while !rest.is_empty() {
+        let tag = varint(&mut rest)?;
+        let length = match tag & 7 {
+            0 => {
+                varint(&mut rest)?;
+                0
             }
+            1 => 8,
+            2 => usize::try_from(varint(&mut rest)?).ok()?,
+            5 => 4,
+            _ => return None,
+        };
+        let (bytes, after) = rest.split_at_checked(length)?;
+        rest = after;
+        if tag >> 3 == 0 {
+            return None;
+        }
+        if tag & 7 == 2 {
+            fields.push((tag >> 3, bytes));
         }
     }
+    Some(fields)
 }
 
-impl Fields<'_> {
-    fn varint(&mut self) -> Option<u64> {
-        let mut value = 0;
-        for shift in (0..64).step_by(7) {
-            let (byte, rest) = self.0.split_first()?;
-            self.0 = rest;
-            value |= u64::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return Some(value);
-            }
+fn varint(rest: &mut &[u8]) -> Option<u64> {
+    let mut value = 0;
+    for shift in (0..64).step_by(7) {
+        let (byte, after) = rest.split_first()?;
+        *rest = after;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Some(value);
         }
-        None
     }
+    None
 }
 
 #[cfg(test)]
@@ -122,6 +123,8 @@ mod tests {
             assert!(!has_schema(&whole[..length]));
         }
         assert!(!has_schema(&[0xff; 64]));
+        assert!(!has_schema(&[whole.clone(), vec![0; 30]].concat()));
+        assert!(!has_schema(&[whole, vec![0x12, 0x7f]].concat()));
         assert!(!has_schema(&[0x12, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1]));
     }
 }
