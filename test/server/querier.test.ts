@@ -321,6 +321,16 @@ describe.each(Object.entries(transports))('querier.v1.QuerierService over %s', (
       ],
       [{ pid: '2' }, [[0, 2]]],
     ]);
+    expect(await ask({ groupBy: ['span_id'], labelSelector: '{service_name="api"}' })).toEqual([
+      [
+        {},
+        [
+          [0, 6],
+          [120_000, 8],
+        ],
+      ],
+      [{ span_id: SPAN }, [[0, 1]]],
+    ]);
     const aggregation = TimeSeriesAggregationType.AVERAGE;
     expect(await ask({ aggregation })).toEqual([
       [

@@ -3,6 +3,7 @@
 import { Merger } from '#native/profile';
 import { StackwellError } from '../../errors.js';
 import { labelOf } from '../../profile/labels.js';
+import { isOfRequest } from '../../profile/types.js';
 import { LEVELS, type ProfileRecord, type Series, type Store } from '../../store/store.js';
 import type { Sources } from './merge.js';
 import { type Ages, choosePieces, selectPieces } from './pieces.js';
@@ -75,14 +76,16 @@ export async function timeline(
       reason: `only one label of samples can be grouped by, not ${sampleLabels.join(' and ')}`,
     });
   const now = Date.now();
-  const level = levelFor(buckets);
+  // Rollups do not tell requests apart.
+  const exact = buckets.exact || sampleLabels.some(isOfRequest);
+  const level = levelFor({ ...buckets, exact });
   const kept = keptLevel(level, selection.from, sources.ages, now);
   const { pieces, warnings } = await choosePieces(sources.store, selection, {
     groupBy,
-    maxLevel: buckets.exact ? level : kept,
+    maxLevel: exact ? level : kept,
     ages: sources.ages,
   });
-  if (buckets.exact && kept > level)
+  if (exact && kept > level)
     warnings.push(
       `profiles as they came are only kept since ${new Date(now - sources.ages[level]!).toISOString()}: what is older is left out`,
     );
