@@ -146,6 +146,21 @@ export const ERRORS = {
     message: 'the deploys of {service} cannot be compared: {reason}',
     fix: '`stackwell deploys SERVICE` (GET /api/v1/deploys) lists what was seen in a range; give another range with from and until.',
   },
+  SW_METHOD_NOT_ALLOWED: {
+    status: 405,
+    message: '{path} does not take {method}',
+    fix: 'The header Allow says what it takes.',
+  },
+  SW_REQUEST_HEAD_TOO_LARGE: {
+    status: 431,
+    message: 'address and headers of the request are larger than {max} bytes',
+    fix: 'Shorten the query; a regular expression may say the same as many values.',
+  },
+  SW_REQUEST_TIMEOUT: {
+    status: 408,
+    message: 'the request did not arrive whole within {seconds} s',
+    fix: 'Send it again, faster; large bodies may be compressed.',
+  },
   SW_STORE_DAMAGED: {
     status: 500,
     message: 'the store at {path} is damaged: {reason}',

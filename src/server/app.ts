@@ -3,7 +3,6 @@
 import swagger from '@fastify/swagger';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { jsonSchemaTransform, validatorCompiler } from 'fastify-type-provider-zod';
-import { StackwellError } from '../errors.js';
 import { debuginfoRoutes } from './api/debuginfo.js';
 import { deletionRoutes } from './api/deletion.js';
 import { deploysRoutes } from './api/deploys.js';
@@ -21,7 +20,8 @@ import { topRoutes } from './api/top.js';
 import type { Context } from './context.js';
 import { errorBody, prepareErrorReply, requestError } from './errors.js';
 import { guard } from './guard.js';
-import { Listener } from './listener.js';
+import { answerClientError, Listener } from './listener.js';
+import { notFound } from './not-found.js';
 import { pageRoutes } from './page.js';
 import { rpcRoutes } from './rpc/routes.js';
 import { tenants } from './tenant.js';
@@ -31,6 +31,7 @@ export async function buildApp(context: Context, { remote }: { remote: boolean }
     logger: false,
     serverFactory: handler => new Listener(handler),
     forceCloseConnections: 'idle',
+    clientErrorHandler: answerClientError,
     routerOptions: { maxParamLength: 1024 },
     // Nothing but what takes profiles or debug files has a body, and that reads it by itself.
     bodyLimit: 1024,
@@ -43,15 +44,13 @@ export async function buildApp(context: Context, { remote }: { remote: boolean }
     prepareErrorReply(error, request, reply, context);
     void reply.type('application/json; charset=utf-8').send(JSON.stringify(errorBody(error)));
   });
-  app.setNotFoundHandler(request => {
-    throw new StackwellError('SW_NOT_FOUND', { path: request.url.split('?', 1)[0] });
-  });
   app.addHook('onSend', async (request, reply) => {
     // Fastify's own errors set it; HTTP/2 knows no such header.
     if (request.raw.httpVersionMajor === 2) reply.removeHeader('connection');
     reply.header('x-content-type-options', 'nosniff');
     reply.header('referrer-policy', 'no-referrer');
   });
+  notFound(app);
   tenants(app, context.config.tenants);
   guard(app, { hosts: context.config.hosts, remote });
 

@@ -3,7 +3,7 @@
 // bytes tell which, for 'PRI' begins nothing but HTTP/2's preface. The socket then goes to Node.js's HTTP/1 server, which
 // reads on from the system by itself, or to a session of HTTP/2; both hand their requests to the same handler.
 import { once } from 'node:events';
-import { type RequestListener, Server } from 'node:http';
+import { type RequestListener, Server, STATUS_CODES } from 'node:http';
 import type { Http2Server, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
 import { createRequire } from 'node:module';
 import {
@@ -12,6 +12,7 @@ import {
   type Server as NetServer,
   type Socket,
 } from 'node:net';
+import { StackwellError } from '../errors.js';
 
 /** Milliseconds. */
 export interface Timeouts {
@@ -206,5 +207,24 @@ export function stopSending(stream: ServerHttp2Stream): void {
       // What has arrived is not read any more, and the stream would wait for that.
       stream.destroy();
     }),
+  );
+}
+
+/** Of a request that Node.js could not read: no handler sees it. The connection is closed with the answer. */
+export function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const known =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? new StackwellError('SW_REQUEST_HEAD_TOO_LARGE', { max: MAX_HEADER_BYTES })
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? new StackwellError('SW_REQUEST_TIMEOUT', { seconds: DEFAULTS.request / 1000 })
+        : new StackwellError('SW_REQUEST_INVALID', { reason: 'it is not HTTP' }, error);
+  const body = JSON.stringify(known.toJSON());
+  socket.end(
+    `HTTP/1.1 ${known.status} ${STATUS_CODES[known.status]}\r\nconnection: close\r\n` +
+      `content-type: application/json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   );
 }

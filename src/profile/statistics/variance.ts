@@ -98,17 +98,17 @@ export function spread(cells: Cells, functions: number, pooledRate: Float64Array
     let factor = 1;
     if (block.df > 0 && byInstance.df > 0) {
       const [a, b] = [block.factor[row]!, byInstance.factor[row]!];
-      factor = a + b - 1;
+      // Clusters that say less than their cells do so by chance.
+      factor = Math.max(1, a + b - 1);
       df[row] = factor ** 2 / (a ** 2 / block.df + b ** 2 / byInstance.df);
     } else if (block.df > 0 || byInstance.df > 0) {
       const only = block.df > 0 ? block : byInstance;
-      factor = only.factor[row]!;
+      factor = Math.max(1, only.factor[row]!);
       df[row] = only.df;
     }
     df[row] = Math.min(df[row]!, seen - 1);
     const counting = (noise(pooledRate[row]!, row, df[row]! > 0) * quantum) / weights;
-    // Clusters that say less than their cells do so by chance.
-    variance[row] = Math.max(ofCells[row]! * Math.max(1, factor), counting);
+    variance[row] = Math.max(ofCells[row]! * factor, counting);
   }
   return { rate, variance, df };
 }

@@ -16,9 +16,12 @@ import type { Merged } from '../query/merge.js';
 import { parseQuestion } from '../query/question.js';
 import { download, mergedAnswer, title, warnInHeaders } from './answer.js';
 import { RangeParameters } from './parameters.js';
-import { ERROR_ANSWERS, FlameGraphAnswer } from './schemas.js';
+import { contentOf, ERROR_ANSWERS, FileAnswer, FlameGraphAnswer } from './schemas.js';
 
 const DEFAULT_NODES = 8192;
+
+const SpeedscopeAnswer = z.looseObject({ $schema: z.string() }).describe('format=speedscope');
+const FlamebearerAnswer = z.looseObject({ flamebearer: z.looseObject({}) }).describe('format=flamebearer');
 
 const FORMATS = {
   json: { type: 'application/json; charset=utf-8', ending: null },
@@ -52,7 +55,15 @@ export function flamegraphRoutes(fastify: FastifyInstance, context: Context): vo
               `smaller nodes are folded into others; ${DEFAULT_NODES} when absent, for folded and speedscope ${maxNodes}`,
             ),
         }),
-        response: { 200: FlameGraphAnswer, ...ERROR_ANSWERS },
+        response: {
+          200: contentOf('as format says', {
+            'application/json': z.union([FlameGraphAnswer, SpeedscopeAnswer, FlamebearerAnswer]),
+            'text/plain': FileAnswer,
+            'text/html': FileAnswer,
+            'image/svg+xml': FileAnswer,
+          }),
+          ...ERROR_ANSWERS,
+        },
       },
     },
     async (request, reply) => {

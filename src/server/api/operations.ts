@@ -3,7 +3,7 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Context } from '../context.js';
-import { ERROR_ANSWERS } from './schemas.js';
+import { contentOf, ERROR_ANSWERS, FileAnswer } from './schemas.js';
 
 const tags = ['operations'];
 
@@ -12,7 +12,7 @@ export function operationsRoutes(app: FastifyInstance, { store, metrics }: Conte
 
   app.get(
     '/healthz',
-    { schema: { summary: 'The process lives', tags, response: { 200: Ok } } },
+    { schema: { summary: 'The process lives', tags, response: { 200: Ok, ...ERROR_ANSWERS } } },
     async () => ({ status: 'ok' }),
   );
 
@@ -31,8 +31,7 @@ export function operationsRoutes(app: FastifyInstance, { store, metrics }: Conte
       schema: {
         summary: 'Metrics, in the text format of Prometheus',
         tags,
-        produces: ['text/plain'],
-        response: { 200: z.string(), ...ERROR_ANSWERS },
+        response: { 200: contentOf('one line a sample', { 'text/plain': FileAnswer }), ...ERROR_ANSWERS },
       },
     },
     async (_, reply) => reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
@@ -40,7 +39,7 @@ export function operationsRoutes(app: FastifyInstance, { store, metrics }: Conte
 
   app.get(
     '/openapi.json',
-    { schema: { summary: 'This description', tags, response: { 200: z.looseObject({}) } } },
+    { schema: { summary: 'This description', tags, response: { 200: z.looseObject({}), ...ERROR_ANSWERS } } },
     async () => app.swagger(),
   );
 }

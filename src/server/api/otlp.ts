@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // POST /v1development/profiles: OTLP over HTTP, as protobuf or JSON. Answers and errors are as OTLP has them.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
 import { StackwellError } from '../../errors.js';
 import type { Context } from '../context.js';
 import { prepareErrorReply, requestError } from '../errors.js';
 import { exportOtlp } from '../ingest/otlp.js';
 import { receiveBytes } from '../ingest/receive.js';
+import { contentOf, FileAnswer } from './schemas.js';
 
 const PROTOBUF = 'application/x-protobuf';
 const JSON_TYPE = 'application/json';
@@ -24,6 +26,11 @@ const messages = async () => {
 function isJson(request: FastifyRequest): boolean {
   return /^application\/json\b/i.test(request.headers['content-type'] ?? '');
 }
+
+const status = contentOf('google.rpc.Status', {
+  [PROTOBUF]: FileAnswer,
+  [JSON_TYPE]: z.looseObject({ message: z.string() }),
+});
 
 export function otlpRoutes(app: FastifyInstance, context: Context): void {
   receiveBytes(app, context);
@@ -50,6 +57,14 @@ export function otlpRoutes(app: FastifyInstance, context: Context): void {
           'ExportProfilesServiceRequest of opentelemetry-proto 1.10 and later: protobuf (application/x-protobuf) or ' +
           'JSON. Answers ExportProfilesServiceResponse; errors are google.rpc.Status, the SW_ code starts the message.',
         tags: ['ingest'],
+        response: {
+          200: contentOf('ExportProfilesServiceResponse', {
+            [PROTOBUF]: FileAnswer,
+            [JSON_TYPE]: z.unknown(),
+          }),
+          '4xx': status,
+          '5xx': status,
+        },
       },
     },
     async (request, reply) => {

@@ -11,7 +11,7 @@ import { pprofOf } from '../query/pprof.js';
 import { parseQuestion } from '../query/question.js';
 import { download, warnInHeaders } from './answer.js';
 import { flag, RangeParameters } from './parameters.js';
-import { ERROR_ANSWERS } from './schemas.js';
+import { contentOf, ERROR_ANSWERS, FileAnswer } from './schemas.js';
 
 export function pprofRoutes(fastify: FastifyInstance, context: Context): void {
   const { discovery, query, metrics } = context;
@@ -22,7 +22,6 @@ export function pprofRoutes(fastify: FastifyInstance, context: Context): void {
         summary: 'The merged profile as a pprof file',
         description: "`go tool pprof 'http://127.0.0.1:4040/api/v1/pprof?query=…'` works.",
         tags: ['questions'],
-        produces: ['application/octet-stream'],
         querystring: RangeParameters.extend({
           sample_labels: flag.describe('keep pid, thread_name, … as labels of samples'),
           pgo: z
@@ -31,7 +30,7 @@ export function pprofRoutes(fastify: FastifyInstance, context: Context): void {
             .describe('`go`: what `go build -pgo` takes, of CPU profiles; without labels of samples'),
         }),
         response: {
-          200: z.string().meta({ format: 'binary' }).describe('profile.proto, gzipped'),
+          200: contentOf('profile.proto, gzipped', { 'application/octet-stream': FileAnswer }),
           ...ERROR_ANSWERS,
         },
       },

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Context } from '../context.js';
-import { ERROR_ANSWERS } from './schemas.js';
+import { contentOf, ERROR_ANSWERS, FileAnswer } from './schemas.js';
 
 const tags = ['pyroscope'];
 
@@ -21,8 +21,7 @@ export function pyroscopeStatusRoutes(app: FastifyInstance, { store }: Context):
       schema: {
         summary: 'The store answers',
         tags,
-        produces: ['text/plain'],
-        response: { 200: z.string(), ...ERROR_ANSWERS },
+        response: { 200: contentOf('ready', { 'text/plain': FileAnswer }), ...ERROR_ANSWERS },
       },
     },
     async (_, reply) => {

@@ -13,7 +13,19 @@ export const ErrorAnswer = z
   })
   .describe('an error');
 
-export const ERROR_ANSWERS = { '4xx': ErrorAnswer, '5xx': ErrorAnswer } as const;
+const errorAnswer = {
+  description: 'an error of docs/errors.md',
+  content: { 'application/json': { schema: ErrorAnswer } },
+};
+export const ERROR_ANSWERS = { '4xx': errorAnswer, '5xx': errorAnswer };
+
+/** An answer that is a file, or one of several kinds. */
+export function contentOf(description: string, schemas: Record<string, z.ZodType>) {
+  const content = Object.fromEntries(Object.entries(schemas).map(([type, schema]) => [type, { schema }]));
+  return { description, content };
+}
+/** Bytes, or text that is no JSON. */
+export const FileAnswer = z.string().meta({ format: 'binary' });
 
 const range = {
   from: z.int().describe('Unix milliseconds, as used'),

@@ -2,7 +2,9 @@
 // POST /package.Service/Method, in the protocols Connect, gRPC and gRPC-Web. Bodies are read by us, so that they are
 // bounded and counted like every other; Connect's own handlers do the rest.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
 import type { StackwellError } from '../../errors.js';
+import { contentOf, FileAnswer } from '../api/schemas.js';
 import type { Context } from '../context.js';
 import { prepareErrorReply, requestError } from '../errors.js';
 import { decodeContent } from '../ingest/body.js';
@@ -20,6 +22,25 @@ const NOT_PASSED_ON = new Set([
   'transfer-encoding',
   'te',
 ]);
+
+const Message = z.unknown();
+const answers = (description: string) =>
+  contentOf(description, {
+    'application/json': Message,
+    'application/proto': FileAnswer,
+    'application/grpc': FileAnswer,
+    'application/grpc-web': FileAnswer,
+  });
+const failed = contentOf('an error of Connect', {
+  'application/json': z.looseObject({ code: z.string(), message: z.string().optional() }),
+});
+/** gRPC and gRPC-Web tell errors in trailers, with status 200. */
+const RPC_ANSWERS = {
+  200: answers('the message, in the protocol of the request'),
+  415: z.null().describe('a content type that is of none of the protocols'),
+  '4xx': failed,
+  '5xx': failed,
+};
 
 export function rpcRoutes(app: FastifyInstance, context: Context): void {
   receiveBytes(app, context);
@@ -59,7 +80,7 @@ function mount(app: FastifyInstance, context: Context, service: MountedService):
     app.route({
       method: 'POST',
       url: `/${service.name}/${method}`,
-      schema,
+      schema: { ...schema, response: RPC_ANSWERS },
       handler: async (request, reply) =>
         send(reply, await answer(request, reply, await message(request, context))),
       // Whatever went wrong before the method was reached is told in the caller's protocol.
