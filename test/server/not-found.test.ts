@@ -18,7 +18,11 @@ async function ask(method: string, path: string): Promise<{ status: number; code
   const [answer] = await once(sent, 'response');
   let body = '';
   for await (const chunk of answer) body += chunk;
-  return { status: answer.statusCode, code: method === 'HEAD' ? '' : JSON.parse(body).code, allow: answer.headers.allow ?? '' };
+  return {
+    status: answer.statusCode,
+    code: method === 'HEAD' ? '' : JSON.parse(body).code,
+    allow: answer.headers.allow ?? '',
+  };
 }
 
 it('what is not there is not found, with any method', async () => {

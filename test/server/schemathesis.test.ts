@@ -12,7 +12,9 @@ import { pprof, type Running, server } from './fixtures.js';
 
 const here = fileURLToPath(new URL('./schemathesis', import.meta.url));
 const requirements = path.join(here, 'requirements.txt');
-const cache = process.env.STACKWELL_CACHE ?? path.join(process.env.XDG_CACHE_HOME ?? path.join(homedir(), '.cache'), 'stackwell');
+const cache =
+  process.env.STACKWELL_CACHE ??
+  path.join(process.env.XDG_CACHE_HOME ?? path.join(homedir(), '.cache'), 'stackwell');
 const environment = path.join(cache, 'schemathesis');
 const marker = path.join(environment, 'requirements.txt');
 
@@ -22,7 +24,9 @@ function install(): string {
   if (!existsSync(marker) || readFileSync(marker, 'utf8') !== wanted) {
     rmSync(environment, { recursive: true, force: true });
     execFileSync('python3', ['-m', 'venv', environment], { stdio: 'pipe' });
-    execFileSync(path.join(environment, 'bin/pip'), ['install', '-q', '--no-deps', '-r', requirements], { stdio: 'pipe' });
+    execFileSync(path.join(environment, 'bin/pip'), ['install', '-q', '--no-deps', '-r', requirements], {
+      stdio: 'pipe',
+    });
     writeFileSync(marker, wanted);
   }
   return path.join(environment, 'bin/schemathesis');
@@ -34,9 +38,12 @@ beforeAll(async () => {
   command = install();
   running = await server();
   for (const deploy of ['v1', 'v2'])
-    await running.ingest(await pprof({ samples: [{ stack: ['leaf', 'main'], values: [3], labels: { pid: '1' } }] }), {
-      name: `api{host=h,deploy=${deploy}}`,
-    });
+    await running.ingest(
+      await pprof({ samples: [{ stack: ['leaf', 'main'], values: [3], labels: { pid: '1' } }] }),
+      {
+        name: `api{host=h,deploy=${deploy}}`,
+      },
+    );
 }, 300_000);
 afterAll(() => running?.stop());
 
@@ -45,7 +52,16 @@ it('every answer is described, and none is a 5xx', { timeout: 300_000 }, async (
     command,
     [
       ...['--config-file', path.join(here, 'schemathesis.toml'), 'run', `${running.url}/openapi.json`],
-      ...['--phases', 'examples,coverage,fuzzing', '--max-examples', '15', '--seed', '1', '--request-timeout', '30'],
+      ...[
+        '--phases',
+        'examples,coverage,fuzzing',
+        '--max-examples',
+        '15',
+        '--seed',
+        '1',
+        '--request-timeout',
+        '30',
+      ],
       // Which texts are queries, times and profiles no schema can say. Methods: not-found.test.ts, for TRACE with an address
       // that is too long is 431.
       ...['--checks', 'all', '--exclude-checks', 'positive_data_acceptance,unsupported_method', '--no-color'],
@@ -55,9 +71,8 @@ it('every answer is described, and none is a 5xx', { timeout: 300_000 }, async (
   const lines = stdout.split('\n').map(line => line.slice(0, 400));
   const failures = lines.findIndex(line => /=+ FAILURES =+/.test(line));
   expect(failures === -1 ? [] : lines.slice(failures, failures + 60)).toEqual([]);
-  const { tested } = /Tested: (?<tested>\d+)/.exec(stdout)!.groups!;
-  const { paths } = await running.json('/openapi.json');
-  const operations = Object.values(paths as Record<string, object>).flatMap(one => Object.keys(one));
-  expect(Number(tested)).toBe(operations.length);
+  const counts = /Selected: (?<selected>\d+)\/(?<all>\d+)\s+Tested: (?<tested>\d+)/.exec(stdout)!.groups!;
+  expect(counts).toMatchObject({ selected: counts.all, tested: counts.all });
+  expect(Number(counts.all)).toBeGreaterThanOrEqual(40);
   expect(running.logged.filter(line => /is a defect|internal/i.test(line))).toEqual([]);
 });
