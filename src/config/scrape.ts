@@ -37,7 +37,7 @@ const profilesSchema = z.strictObject({
   process_cpu: z
     .strictObject({
       ...taken(false, '/debug/pprof/profile'),
-      seconds: z.int().min(1).max(3600).default(10).describe('how long it samples'),
+      seconds: z.int().min(1).max(3600).default(8).describe('how long it samples'),
     })
     .prefault({}),
 });
@@ -107,7 +107,7 @@ const jobSchema = z
 
 export const scrapeSchema = z
   .strictObject({
-    interval: duration.default('15s').describe('from one scrape of a target to the next'),
+    interval: duration.default('10s').describe('from one scrape of a target to the next'),
     timeout: duration.default('10s').describe('for one profile, beside the seconds that it samples'),
     refresh: duration.default('30s').describe('how often files are looked at and Kubernetes is asked'),
     concurrency: z.int().min(1).max(64).default(4).describe('profiles that are fetched at once'),

@@ -170,7 +170,7 @@ test('annotations say what is scraped of a pod, and where', () => {
       'profiles.grafana.com/memory.port_name': 'debug',
       'profiles.grafana.com/cpu.port_name': 'debug',
     }),
-  ).toEqual(['http://10.1.2.3:6060 memory=/debug/pprof/allocs process_cpu=/debug/pprof/profile+10']);
+  ).toEqual(['http://10.1.2.3:6060 memory=/debug/pprof/allocs process_cpu=/debug/pprof/profile+8']);
   expect(places({ ...on('mutex'), 'profiles.grafana.com/mutex.port': '7070' })).toEqual([
     'http://10.1.2.3:7070 mutex=/debug/pprof/mutex',
   ]);
@@ -343,7 +343,7 @@ test('mistakes in the configuration are told with their line', () => {
     /yaml:5: agent.scrape.jobs.0.targets.0.targets.0: not host:port/,
   );
   refused(jobs('      - {name: a}\n      - {name: a}\n')).toThrow(/yaml:5: .*two jobs/);
-  refused(jobs('      - name: a\n        profiles: {process_cpu: {enabled: true, seconds: 15}}\n')).toThrow(
+  refused(jobs('      - name: a\n        profiles: {process_cpu: {enabled: true, seconds: 10}}\n')).toThrow(
     /less than agent.scrape.interval/,
   );
   refused(jobs('      - name: a\n        profiles: {memory: {path: allocs}}\n')).toThrow(/begins with/);

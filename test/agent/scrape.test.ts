@@ -92,6 +92,20 @@ test('allocations, waits and goroutines of a Go service are the ones that it mad
   // Snapshots are what they are in each profile: sums, and how many profiles they are of.
   const inuse = await totalOf(server, MEMORY('inuse_space'), 'main.stock');
   expect(inuse.total / inuse.profiles).toBe(32 << 20);
+  // So does a timeline; what is counted by its length has none.
+  for (const [type, least] of [
+    [MEMORY('inuse_space'), 32 << 20],
+    [MEMORY('alloc_space'), null],
+  ] as const) {
+    const { series } = await server.json('/api/v1/timeline', { type, from: 'now-10m', step: '10' });
+    const { totals, counts } = series[0] as { totals: number[]; counts?: number[] };
+    if (least === null) expect(counts).toBeUndefined();
+    else
+      for (const [row, count] of counts!.entries()) {
+        expect(totals[row]! / count).toBeGreaterThan(least);
+        expect(totals[row]! / count).toBeLessThan(least * 1.2);
+      }
+  }
   const goroutines = await totalOf(server, GOROUTINES, 'main.queue');
   expect(goroutines.total / goroutines.profiles).toBe(7);
 

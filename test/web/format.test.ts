@@ -65,6 +65,10 @@ describe('numbers', () => {
     const memory = measureOf('memory:alloc_space:bytes:space:bytes');
     expect(memory.rate).toBe('MiB per second');
     expect(((10 * 1024 * 1024) / 10_000) * memory.perMs).toBeCloseTo(1, 12);
+    const held = measureOf('memory:inuse_space:bytes:space:bytes');
+    expect(held.rate).toBe('MiB, average snapshot');
+    expect(10 * 1024 * 1024 * held.perMs).toBeCloseTo(10, 12);
+    expect(measureOf('goroutine:goroutine:count:goroutine:count').rate).toBe('goroutine, average snapshot');
     expect(measureOf('not a type').name).toBe('not a type');
   });
 });

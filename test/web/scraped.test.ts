@@ -71,6 +71,7 @@ test('memory of a scraped service in the page', { timeout: 120_000 }, async ({ o
         .evaluate(bar => bar.getBoundingClientRect().right),
     )
     .toBeLessThan(900);
+  expect(await page.locator('.timeline .caption').textContent()).toContain('MiB, average snapshot');
   await shot('inuse');
 
   await pick(MEMORY('alloc_space'));

@@ -59,6 +59,12 @@ describe('timeline', () => {
     expect(s.layers.reduce((sum, layer) => sum + layer.total, 0)).toBe(s.total);
   });
 
+  it('averages snapshots, whatever the length of a bucket', () => {
+    const held = [{ labels: { s: 'a' }, times: [T, T + 60_000], totals: [60, 40], counts: [6, 5] }];
+    const s = stack({ step: 60_000, series: held }, 's', { ...options, perMs: 1, until: T + 70_000 });
+    expect(s.layers[0]!.rates).toEqual([10, 8]);
+  });
+
   it('tells idle from absent', () => {
     const s = stack({ step: 10_000, series }, 's', options);
     expect([...s.present]).toEqual([1, 1, 0, 1]);

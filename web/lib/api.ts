@@ -44,7 +44,13 @@ export interface TopAnswer extends Answer {
 export interface TimelineAnswer extends Answer {
   /** Milliseconds. */
   step: number;
-  series: { labels: Record<string, string>; times: number[]; totals: number[] }[];
+  series: {
+    labels: Record<string, string>;
+    times: number[];
+    totals: number[];
+    /** Of snapshots: how many are in each bucket. */
+    counts?: number[];
+  }[];
   omittedSeries: number;
 }
 

@@ -69,7 +69,7 @@ export interface Measure {
   unit: string;
   /** What the timeline's axis says. */
   rate: string;
-  /** Multiplies a total per millisecond into that rate. */
+  /** Multiplies a total per millisecond into that rate; of snapshots an average one. */
   perMs: number;
 }
 
@@ -90,10 +90,12 @@ export function measureOf(id: string): Measure {
       id === OFF_CPU ? 'threads off CPU' : type.sampleType === 'cpu' ? 'cores' : 'seconds per second';
     return { name, unit, rate, perMs: scale * 1000 };
   }
-  // Of snapshots a timeline has sums: how many of them a bucket holds is not known.
-  const of = isSnapshot(id) ? ' in snapshots' : '';
-  if (unit === 'bytes') return { name, unit, rate: `MiB${of} per second`, perMs: 1000 / (1024 * 1024) };
-  return { name, unit, rate: `${unit === 'count' ? type.sampleType : unit}${of} per second`, perMs: 1000 };
+  if (isSnapshot(id))
+    return unit === 'bytes'
+      ? { name, unit, rate: 'MiB, average snapshot', perMs: 1 / (1024 * 1024) }
+      : { name, unit, rate: `${unit === 'count' ? type.sampleType : unit}, average snapshot`, perMs: 1 };
+  if (unit === 'bytes') return { name, unit, rate: 'MiB per second', perMs: 1000 / (1024 * 1024) };
+  return { name, unit, rate: `${unit === 'count' ? type.sampleType : unit} per second`, perMs: 1000 };
 }
 
 /** `8.3 %`, `40 %`: two digits are what an estimate has. */

@@ -7,7 +7,7 @@ export interface Layer {
   name: string | null;
   /** Sum over the range, in units of the sample type. */
   total: number;
-  /** Rate by bucket. */
+  /** Rate by bucket; of snapshots their average. */
   rates: number[];
 }
 
@@ -66,7 +66,9 @@ export function stack(
       if (bucket >= buckets) continue;
       const value = one.totals[i]!;
       present[bucket] = 1;
-      layer.rates[bucket]! += (value * options.perMs) / covered[bucket]!;
+      // Of snapshots the average, whatever the length of the bucket.
+      const over = one.counts?.[i] ?? covered[bucket]!;
+      layer.rates[bucket]! += (value * options.perMs) / over;
       layer.total += value;
       total += value;
     }

@@ -235,7 +235,14 @@ export const LabelValuesAnswer = z.object({
 export const TimelineAnswer = z.object({
   ...merged,
   step: z.int().describe('milliseconds'),
-  series: z.array(z.object({ labels, times: z.array(z.int()), totals: numbers })),
+  series: z.array(
+    z.object({
+      labels,
+      times: z.array(z.int()),
+      totals: numbers,
+      counts: z.array(z.int()).optional().describe('profiles in each bucket, of types that are snapshots'),
+    }),
+  ),
   omittedSeries: z.int(),
 });
 

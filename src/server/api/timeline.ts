@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { StackwellError } from '../../errors.js';
+import { isSnapshot } from '../../profile/types.js';
 import type { Context } from '../context.js';
 import { jsonChunks, paced, sendText } from '../json.js';
 import { parseQuestion } from '../query/question.js';
@@ -37,10 +38,13 @@ export function timelineRoutes(fastify: FastifyInstance, context: Context): void
         throw new StackwellError('SW_REQUEST_INVALID', {
           reason: `step: more than ${MAX_BUCKETS} buckets in this range`,
         });
+      // Rollups do not tell how many snapshots they are of, and without that a sum of them says nothing.
+      const exact = isSnapshot(question.type);
       const { series, profiles, warnings, limited } = await query.timeline(
         question,
         step,
         request.query.group_by ?? [],
+        { exact },
       );
       const sums = new Map(series.map(one => [one, one.totals.reduce((sum, total) => sum + total, 0n)]));
       const largest = series
@@ -59,7 +63,12 @@ export function timelineRoutes(fastify: FastifyInstance, context: Context): void
             until,
             step,
             profiles,
-            series: largest.map(({ labels, times, totals }) => ({ labels, times, totals })),
+            series: largest.map(({ labels, times, totals, counts }) => ({
+              labels,
+              times,
+              totals,
+              ...(exact ? { counts } : {}),
+            })),
             omittedSeries,
             limited: limited || omittedSeries > 0,
             warnings:
