@@ -31,7 +31,11 @@ const PROGRAMS = {
     command: ['go', 'build', '-tags=serve'],
   },
   pusher: {
-    from: ['pyroscope-go/main.go', 'pyroscope-go/go.mod', 'pyroscope-go/go.sum'],
+    from: [
+      '../clients/pyroscope-go/pusher/main.go',
+      '../clients/pyroscope-go/go.mod',
+      '../clients/pyroscope-go/go.sum',
+    ],
     command: ['go', 'build'],
   },
   bakery: { from: ['go/bakery/main.go', 'go/go.mod'], command: ['go', 'build'] },
