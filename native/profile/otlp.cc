@@ -380,6 +380,7 @@ class FileBuilder {
     seen_functions_.Resize(d_.functions.size());
     seen_locations_.Resize(d_.locations.size());
     seen_links_.Resize(d_.links.size());
+    for (const Attribute& attribute : d_.attributes) labels_.push_back(LabelOf(attribute.key));
   }
 
   Bytes Build(const Group& group) {
@@ -432,7 +433,7 @@ class FileBuilder {
       if (key.empty() || text.empty() || key == "service.name") continue;
       has_pid |= key == "process.pid";
       has_name |= key == "process.executable.name";
-      AddLabel(LabelOf(key), text);
+      AddLabel(labels_[request_.sample_attributes()[i]], text);
     }
     if (!has_pid) AddLabel("pid", resource.pid);
     if (!has_name) AddLabel("process_name", resource.process_name);
@@ -442,8 +443,9 @@ class FileBuilder {
     AddLabel("span_id", span);
   }
 
-  /// The agent's names for what the agent records too; others as they are.
-  static std::string_view LabelOf(std::string_view key) {
+  /// The agent's names for what the agent records too; of others what Prometheus allows in a name, as of
+  /// labels of profiles (src/server/ingest/labels.ts).
+  static std::string LabelOf(std::string_view key) {
     static constexpr std::pair<std::string_view, std::string_view> kNames[] = {
         {"process.pid", "pid"},
         {"process.executable.name", "process_name"},
@@ -451,8 +453,15 @@ class FileBuilder {
         {"thread.name", "thread_name"},
     };
     for (const auto& [theirs, ours] : kNames)
-      if (key == theirs) return ours;
-    return key;
+      if (key == theirs) return std::string(ours);
+    const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+    std::string name(!key.empty() && is_digit(key[0]) ? "_" : "");
+    for (const char c : key) {
+      const bool is_allowed = is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+      // One for a character, not for each of its bytes.
+      if (is_allowed || (c & 0xc0) != 0x80) name.push_back(is_allowed ? c : '_');
+    }
+    return name;
   }
 
   void AddLabel(std::string_view key, std::string_view text) {
@@ -587,6 +596,8 @@ class FileBuilder {
   RequestReader& request_;
   const OtlpDictionary& d_;
   const Limits& limits_;
+  /// Of each attribute.
+  std::vector<std::string> labels_;
   Seen seen_strings_, seen_mappings_, seen_functions_, seen_locations_, seen_links_;
   std::vector<std::pair<uint32_t, uint32_t>> link_rows_;
   // Ordered: a sender cannot choose texts that make it slow.

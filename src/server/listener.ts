@@ -4,8 +4,12 @@
 // reads on from the system by itself, or to a session of HTTP/2; both hand their requests to the same handler.
 import { once } from 'node:events';
 import { type RequestListener, Server, STATUS_CODES } from 'node:http';
-import type { Http2Server, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
-import { createRequire } from 'node:module';
+import {
+  createServer as createHttp2Server,
+  type Http2Server,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2';
 import {
   type AddressInfo,
   createServer as createNetServer,
@@ -150,9 +154,7 @@ export class Listener extends Server {
   }
 
   #openHttp2(): Http2Server {
-    // With the first connection: an idle server does without it.
-    const { createServer } = createRequire(import.meta.url)('node:http2') as typeof import('node:http2');
-    const server = createServer(
+    const server = createHttp2Server(
       {
         settings: {
           maxConcurrentStreams: MAX_STREAMS,

@@ -19,6 +19,7 @@ const STRINGS = [
   '/bin/app',
   'thread.id',
   'bytes',
+  '9.größe',
 ];
 const at = (text: string) => STRINGS.indexOf(text);
 
@@ -122,6 +123,14 @@ describe('an OTLP request', () => {
     expect(profiles.map(({ profiles }) => profiles)).toEqual([2, 1, 1]);
     const values = profiles.map(({ pprof }) => decodePprof(pprof).samples.map(({ values }) => values[0]));
     expect(values).toEqual([[1000, 1000], [1], [1000]]);
+  });
+
+  it('has labels of samples by names that can be asked for', async () => {
+    const value = { value: { case: 'doubleValue', value: 1.5 } };
+    const attributeTable = [...TABLES.attributeTable, { keyStrindex: at('9.größe'), value }];
+    const samples = [{ stackIndex: 1, values: [1n], attributeIndices: [2, 1] }];
+    const { profiles } = await convertOtlp(request([{ ...CPU, samples }], { attributeTable }));
+    expect(decodePprof(profiles[0]!.pprof).samples[0]!.labels).toEqual({ thread_id: '7', _9_gr__e: '1.5' });
   });
 
   it('repairs text that is not UTF-8', async () => {

@@ -58,6 +58,8 @@ const ofMixed: Noise = (rate, _, isReplicated) =>
 /** With fewer than this part of all unchanged, there is nothing to compare with. */
 const LEAST_STABLE = 0.2;
 const MOST_ROUNDS = 20;
+/** Parts of the greatest clearness from which on two are as clear. */
+const ALIKE = 0.9;
 
 /**
  * `quantum`: one sample in units of the values, 0 where values count nothing. Where `scale` is 'stable', it is found here
@@ -165,13 +167,23 @@ async function stableParts(
   const isOut = new Uint8Array(count);
   const whole = [base, head].map((side, at) => ({ ...side, weight: weights[at]! })) as [Cells, Cells];
   for (let round = 0; round < MOST_ROUNDS; round++) {
-    const { p, q, change } = test(...whole, count, { noise: OF_PARTS, scales: [1, 1] });
+    const { left, right, error, q, change } = test(...whole, count, { noise: OF_PARTS, scales: [1, 1] });
     await setImmediate();
-    // Of two that mirror each other the one that grew is taken: a release adds more often than it takes away.
-    const isClearer = (a: number, b: number) => (p[a]! === p[b]! ? change[a]! > change[b]! : p[a]! < p[b]!);
+    const clearness = left.rate.map((rate, row) =>
+      isOut[row] === 0 && q[row]! < SIGNIFICANT && error[row]! > 0
+        ? Math.abs(right.rate[row]! - rate) / error[row]!
+        : 0,
+    );
+    const most = clearness.reduce((greatest, one) => Math.max(greatest, one), 0);
+    // Two that make up most of all mirror each other, and are as clear but for chance: then it is the one that grew, since
+    // a release adds more often than it takes away.
     let clearest = -1;
     for (let row = 0; row < count; row++)
-      if (isOut[row] === 0 && q[row]! < SIGNIFICANT && (clearest < 0 || isClearer(row, clearest)))
+      if (
+        clearness[row]! > 0 &&
+        clearness[row]! >= ALIKE * most &&
+        (clearest < 0 || change[row]! > change[clearest]!)
+      )
         clearest = row;
     if (clearest < 0) return { parts: weights, isOut };
     // What it does to others has the other sign: those with its own changed by themselves.
