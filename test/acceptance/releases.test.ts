@@ -50,7 +50,7 @@ beforeAll(async () => {
   for (const [number, release] of RELEASES.entries()) build(release, number + 1);
   const config = path.join(folder, 'stackwell.yaml');
   // Short windows, so that there are many of them in the little time that a test has.
-  writeFileSync(config, 'agent:\n  hz: 199\n  window: 2s\n');
+  writeFileSync(config, 'agent:\n  hz: 499\n  window: 2s\n');
   service = await startUp(path.join(folder, 'data'), '--config', config);
   for (const { name } of RELEASES) {
     const running = [
@@ -101,8 +101,9 @@ describe.each([
       type: CPU,
     });
     expect(regressions[0]?.function).toMatch(price);
-    expect(regressions[0]!.interval[0]).toBeLessThan(0.2);
-    expect(regressions[0]!.interval[1]).toBeGreaterThan(0.2);
+    // The interval holds it in nineteen of twenty runs; twice as wide, in all but one of many thousands.
+    const [low, high] = regressions[0]!.interval;
+    expect(Math.abs(regressions[0]!.change - 0.2)).toBeLessThan(high - low);
     expect(regressions[0]!.change).toBeGreaterThan(0.1);
     expect(regressions[0]!.change).toBeLessThan(0.3);
     expect(improvements).toEqual([]);
@@ -114,7 +115,7 @@ describe.each([
     const gate = (base: string, head: string) =>
       stackwell(
         ...['diff', `${name}@${base}`, `${name}@${head}`, '--server', service.url],
-        ...['--fail-on', 'self > 5% and q < 0.05'],
+        ...['--fail-on', 'self > 5% and q < 0.01'],
       );
     const failed = await gate(first!, slower!);
     expect([failed.code, failed.stderr]).toEqual([3, expect.stringMatching(/^failed: \S*price/)]);
@@ -127,7 +128,7 @@ describe.each([
       '--server',
       service.url,
       '--fail-on',
-      'self > 5% and q < 0.05',
+      'self > 5% and q < 0.01',
     );
     expect([newest.code, newest.stdout.split('\n')[0]]).toEqual([0, `${name}@${slower} → ${name}@${again}`]);
   });

@@ -8,7 +8,9 @@ import type { Question } from './question.js';
 import { INSTANCE_LABELS } from './replicates.js';
 import { chooseStep } from './timeline.js';
 
-/** As exact as profiles come. */
+/** How exactly first and last moments are looked up; profiles are seconds long. */
+const EXACT_MS = 1000;
+/** How long a window mostly is: from the start of the last one on, a deploy was there for so long. */
 const WINDOW_MS = 10_000;
 /** First and last moments are looked up to the window for the newest ones. */
 const EXACT = 20;
@@ -71,7 +73,7 @@ export async function listDeploys(query: Query, question: Question): Promise<Dep
   const newest = [...deploys.values()].sort(
     (a, b) => b.first - a.first || b.last - a.last || (a.deploy < b.deploy ? 1 : -1),
   );
-  if (step > WINDOW_MS)
+  if (step > EXACT_MS)
     for (const deploy of newest.slice(0, EXACT)) await refine(query, question, deploy, step);
   newest.sort((a, b) => b.first - a.first || b.last - a.last || (a.deploy < b.deploy ? 1 : -1));
   return { deploys: newest, step, warnings: [...new Set([...warnings, ...instances.warnings])] };
@@ -88,7 +90,7 @@ async function refine(query: Query, question: Question, deploy: Deploy, step: nu
     ];
     const { series } = await query.timeline(
       { ...question, selection: { ...selection, matchers, from, until } },
-      WINDOW_MS,
+      EXACT_MS,
       [],
     );
     return series[0]?.times ?? [];

@@ -6,18 +6,26 @@ public class Billing {
   static final int PRICE = 40;
   static long sink;
 
+  static long state = 1;
+
+  /** Between half and one and a half of it: see orders.cc. */
+  static int roundsOf(int rounds) {
+    state = state * 6364136223846793005L + 1442695040888963407L;
+    return rounds * (500 + (int) ((state >>> 33) % 1000));
+  }
+
   static long parse(long x) {
-    for (int i = 0; i < 30 * 1000; i++) x = x * 6364136223846793005L + 1442695040888963407L;
+    for (int left = roundsOf(30); left > 0; left--) x = x * 6364136223846793005L + 1442695040888963407L;
     return x;
   }
 
   static long price(long x) {
-    for (int i = 0; i < PRICE * 1000; i++) x = x * 6364136223846793005L + 1442695040888963407L;
+    for (int left = roundsOf(PRICE); left > 0; left--) x = x * 6364136223846793005L + 1442695040888963407L;
     return x;
   }
 
   static long render(long x) {
-    for (int i = 0; i < 30 * 1000; i++) x = x * 6364136223846793005L + 1442695040888963407L;
+    for (int left = roundsOf(30); left > 0; left--) x = x * 6364136223846793005L + 1442695040888963407L;
     return x;
   }
 

@@ -11,12 +11,20 @@
 
 volatile uint64_t sink;
 
-// A chain of multiplications: each waits for the one before, so that time goes with the count alone. Each function adds
-// something else, or the compiler would make one of two that are equal.
-#define WORK(name, rounds, odd)                                                                         \
-  __attribute__((noinline)) static uint64_t name(uint64_t x) {                                     \
-    for (int i = 0; i < (rounds) * 1000; i++) x = x * 6364136223846793005u + (odd); \
-    return x;                                                                                      \
+// Each call does between half and one and a half of it: work that is always as long could keep step with the
+// sampling clock, and be seen too often or too seldom for as long as it runs.
+static uint64_t rounds_of(int rounds) {
+  static uint64_t state = 1;
+  state = state * 6364136223846793005u + 1442695040888963407u;
+  return static_cast<uint64_t>(rounds) * (500 + (state >> 33) % 1000);
+}
+
+// A chain of multiplications: each waits for the one before, so that time goes with the count alone. Each
+// function adds something else, or the compiler would make one of two that are equal.
+#define WORK(name, rounds, odd)                                                                     \
+  __attribute__((noinline)) static uint64_t name(uint64_t x) {                                      \
+    for (uint64_t left = rounds_of(rounds); left > 0; left--) x = x * 6364136223846793005u + (odd); \
+    return x;                                                                                       \
   }
 WORK(parse, 30, 3)
 WORK(price, PRICE, 5)
