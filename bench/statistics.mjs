@@ -2,16 +2,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // How often comparisons are wrong, and what they find: the method of docs/statistics.md beside the plainest one (Welch's
 // t-test on shares of windows, Benjamini-Hochberg), over the same made services. Needs the built TypeScript.
-// node bench/statistics.mjs [--pairs 1000] [--json FILE] prints Markdown.
+// node bench/statistics.mjs [--pairs 1000] [--json FILE] [--write] prints Markdown, and puts it into docs/statistics.md.
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { compare, OF_PARTS } from '../dist/profile/statistics/compare.js';
 import { studentTwoSided } from '../dist/profile/statistics/student.js';
 import { statistics } from '../dist/server/query/statistics.js';
+import { intoPage } from './statistics/page.mjs';
 import { plainest, random, shares, side } from './statistics/simulate.mjs';
 
 const { values } = parseArgs({
-  options: { pairs: { type: 'string', default: '1000' }, json: { type: 'string' } },
+  options: {
+    pairs: { type: 'string', default: '1000' },
+    json: { type: 'string' },
+    write: { type: 'boolean' },
+  },
 });
 const pairs = Number(values.pairs);
 const FUNCTIONS = 300;
@@ -101,7 +106,11 @@ async function run({ service = {}, share = 0.2, factor = 1, count = pairs, kind 
 }
 
 const percent = part => `${(100 * part).toFixed(1)} %`;
-const say = text => process.stdout.write(`${text}\n`);
+const lines = [];
+const say = text => {
+  lines.push(text);
+  process.stdout.write(`${text}\n`);
+};
 const results = { date: new Date().toISOString().slice(0, 10), pairs, nothing: [], found: [], least: [] };
 
 say(
@@ -163,3 +172,4 @@ for (const share of [0.01, 0.02, 0.05, 0.1, 0.2, 0.5]) {
   );
 }
 if (values.json) writeFileSync(values.json, `${JSON.stringify(results, null, 2)}\n`);
+if (values.write) intoPage('statistics', lines.join('\n'));
