@@ -32,7 +32,8 @@ export async function buildApp(context: Context, { remote }: { remote: boolean }
     serverFactory: handler => new Listener(handler),
     forceCloseConnections: 'idle',
     clientErrorHandler: answerClientError,
-    routerOptions: { maxParamLength: 1024 },
+    // Longer than the head of a request may be: what a parameter may be is said by its schema.
+    routerOptions: { maxParamLength: 64 * 1024 },
     // Nothing but what takes profiles or debug files has a body, and that reads it by itself.
     bodyLimit: 1024,
   });

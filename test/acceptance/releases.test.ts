@@ -50,7 +50,7 @@ beforeAll(async () => {
   for (const [number, release] of RELEASES.entries()) build(release, number + 1);
   const config = path.join(folder, 'stackwell.yaml');
   // Short windows, so that there are many of them in the little time that a test has.
-  writeFileSync(config, 'agent:\n  hz: 499\n  window: 2s\n');
+  writeFileSync(config, 'agent:\n  hz: 999\n  window: 2s\n');
   service = await startUp(path.join(folder, 'data'), '--config', config);
   for (const { name } of RELEASES) {
     const running = [

@@ -131,10 +131,11 @@ describe('short turns', () => {
     const cpu = await stored(running, CPU, '{service_name="bursts"}');
     const long = sumOf(cpu, has('burnLong')) / 1e6;
     const short = sumOf(cpu, has('burnShort')) / 1e6;
-    // 90 and 45 ticks: a tenth and a sixth is chance. Without sharing out it is 10 to 20 % of what it should be.
+    // Turns of 3 ms have four fifths of theirs, or all on a busy machine; of 1.5 ms, the first sample of most comes after
+    // their end. Without sharing out it is 10 to 20 % of both.
     near(long, told.burnLong, 0.35);
-    near(short, told.burnShort, 0.5);
-    near(long + short, told.burnLong + told.burnShort, 0.3);
+    near(short, told.burnShort, 0.85);
+    near(long + short, told.burnLong + told.burnShort, 0.5);
     near(sumOf(cpu) / 1e6, told.all, 0.1);
     expect(sumOf(cpu, has('(program)')) / sumOf(cpu)).toBeLessThan(0.35);
     const labelled = await running.json('/api/v1/top', { query: '{service_name="bursts", route="/long"}' });

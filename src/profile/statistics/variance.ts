@@ -93,17 +93,16 @@ export function spread(cells: Cells, functions: number, pooledRate: Float64Array
   byInstance.moderate(rate, ofCells, isKnown);
   for (const clusters of byBlock) clusters.moderate(rate, ofCells, isKnown);
   for (let row = 0; row < functions; row++) {
-    let block = byBlock[0]!;
-    for (const clusters of byBlock) if (clusters.factor[row]! > block.factor[row]!) block = clusters;
+    const block = slowest(byBlock, row);
     let factor = 1;
     if (block.df > 0 && byInstance.df > 0) {
-      const [a, b] = [block.factor[row]!, byInstance.factor[row]!];
+      const [a, b] = [block.factor, byInstance.factor[row]!];
       // Clusters that say less than their cells do so by chance.
       factor = Math.max(1, a + b - 1);
       df[row] = factor ** 2 / (a ** 2 / block.df + b ** 2 / byInstance.df);
     } else if (block.df > 0 || byInstance.df > 0) {
-      const only = block.df > 0 ? block : byInstance;
-      factor = Math.max(1, only.factor[row]!);
+      const only = block.df > 0 ? block : { factor: byInstance.factor[row]!, df: byInstance.df };
+      factor = Math.max(1, only.factor);
       df[row] = only.df;
     }
     df[row] = Math.min(df[row]!, seen - 1);
@@ -111,6 +110,25 @@ export function spread(cells: Cells, functions: number, pooledRate: Float64Array
     variance[row] = Math.max(ofCells[row]! * factor, counting);
   }
   return { rate, variance, df };
+}
+
+/** What the blocks that are half as long say counts for this many degrees of freedom. */
+const FINER_DF = 4;
+
+/**
+ * The greatest factor of blocks of all lengths. Long ones are few, and where there are few functions to learn from, one of
+ * several lengths would often say much by chance: each is drawn towards the one before, which is as great unless there are
+ * slow waves.
+ */
+function slowest(byBlock: Clusters[], row: number): { factor: number; df: number } {
+  let finer = { factor: byBlock[0]!.factor[row]!, df: byBlock[0]!.df };
+  let most = finer;
+  for (const { factor, df } of byBlock.slice(1)) {
+    if (df <= 0) break;
+    finer = { factor: (df * factor[row]! + FINER_DF * finer.factor) / (df + FINER_DF), df: df + FINER_DF };
+    if (finer.factor > most.factor) most = finer;
+  }
+  return most;
 }
 
 function correction(count: number): number {

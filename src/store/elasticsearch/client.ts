@@ -115,7 +115,11 @@ export function refusal(status: number, type: string, reason: string): Stackwell
     return new StackwellError('SW_DISK_FULL', { path: `Elasticsearch (${reason})` });
   if (status === 401 || status === 403)
     return new StackwellError('SW_ELASTICSEARCH_AUTH', { reason: `${status} ${type}` });
-  if (passes(status) || status >= 500)
+  // A point in time is on the nodes that were asked for it, and gone with one of them.
+  const isGone =
+    status === 404 &&
+    (type === 'search_context_missing_exception' || type === 'search_phase_execution_exception');
+  if (passes(status) || status >= 500 || isGone)
     return new StackwellError('SW_STORE_UNAVAILABLE', { reason: `Elasticsearch: ${status} ${type}` });
   return new StackwellError('SW_INTERNAL', { reason: `Elasticsearch: ${status} ${type}: ${reason}` });
 }
