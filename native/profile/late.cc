@@ -24,8 +24,6 @@ struct Use {
   Sum total = 0;
 };
 
-Sum Absolute(Sum value) { return value < 0 ? -value : value; }
-
 uint32_t FramesOf(const SymbolColumns& symbols, uint32_t location) {
   return std::max<uint32_t>(1, static_cast<uint32_t>(symbols.LinesOf(location).size()));
 }

@@ -129,7 +129,7 @@ uint32_t Merger::Kept(uint32_t label_set) {
 std::vector<Sum> Merger::NodeWeights() const {
   std::vector<Sum> weights(node_seen_.size());
   for (const auto& sums : node_sums_)
-    for (size_t i = 0; i < sums.size(); i++) weights[i] += sums[i] < 0 ? -sums[i] : sums[i];
+    for (size_t i = 0; i < sums.size(); i++) weights[i] += Absolute(sums[i]);
   return weights;
 }
 

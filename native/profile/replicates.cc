@@ -10,38 +10,6 @@ namespace {
 constexpr size_t kLoose = 1024;
 constexpr uint32_t kNone = UINT32_MAX;
 
-Sum Absolute(Sum value) { return value < 0 ? -value : value; }
-
-/// Nodes at which their function comes up for the first time on the way from the root: there its total
-/// counts.
-std::vector<bool> FirstOnPath(const Tree& tree, const Frames& frames) {
-  std::vector<bool> first(tree.size());
-  std::vector<uint32_t> on_path(frames.size());
-  std::vector<uint32_t> path;
-  for (uint32_t i = 1; i < tree.size(); i++) {
-    while (!path.empty() && path.back() != tree.parent[i]) {
-      on_path[tree.frame[path.back()]]--;
-      path.pop_back();
-    }
-    first[i] = on_path[tree.frame[i]]++ == 0;
-    path.push_back(i);
-  }
-  return first;
-}
-
-/// Self and total by frame.
-struct ByFrame {
-  std::vector<Sum> self, total;
-
-  ByFrame(const Tree& tree, const std::vector<bool>& first, const Tree::Values& values, size_t frames)
-      : self(frames), total(frames) {
-    for (uint32_t i = 1; i < tree.size(); i++) {
-      self[tree.frame[i]] += values.self[i];
-      if (first[i]) total[tree.frame[i]] += values.total[i];
-    }
-  }
-};
-
 }  // namespace
 
 void Replicates::Add(uint32_t replicate, uint32_t node, int64_t value) {
@@ -89,19 +57,13 @@ FunctionMatrix Functions(const Tree& tree, const std::vector<uint32_t>& place, c
     return whole == 0 ? 0 : static_cast<double>(Absolute(part)) / static_cast<double>(Absolute(whole));
   };
   std::vector<double> weight(frames.size());
-  std::vector<bool> seen(frames.size());
-  for (uint32_t i = 1; i < tree.size(); i++) seen[tree.frame[i]] = true;
-  std::vector<uint32_t> order;
-  for (uint32_t frame = 0; frame < frames.size(); frame++) {
-    if (!seen[frame]) continue;
+  // By name first, so that what weighs the same is always in the same order.
+  std::vector<uint32_t> order = FramesOf(tree, frames);
+  for (const uint32_t frame : order)
     weight[frame] = std::max(
         {share(left.total[frame], tree.left.total[0]), share(left.self[frame], tree.left.total[0]),
          share(right.total[frame], tree.right.total[0]), share(right.self[frame], tree.right.total[0])});
-    order.push_back(frame);
-  }
-  std::ranges::sort(order, [&](uint32_t a, uint32_t b) {
-    return weight[a] != weight[b] ? weight[a] > weight[b] : frames.Rank(a) < frames.Rank(b);
-  });
+  std::ranges::stable_sort(order, std::greater{}, [&](uint32_t frame) { return weight[frame]; });
   FunctionMatrix matrix;
   const size_t count = std::min(order.size(), max_functions);
   matrix.omitted = static_cast<uint32_t>(order.size() - count);
@@ -109,11 +71,7 @@ FunctionMatrix Functions(const Tree& tree, const std::vector<uint32_t>& place, c
   for (uint32_t i = 0; i < count; i++) {
     const uint32_t frame = order[i];
     row[frame] = i;
-    matrix.functions.name.emplace_back(frames.Name(frame));
-    matrix.functions.file.emplace_back(frames.File(frame));
-    matrix.functions.module.emplace_back(frames.Module(frame));
-    matrix.functions.reason.emplace_back(frames.Reason(frame));
-    matrix.functions.build_id.emplace_back(frames.BuildId(frame));
+    AddFunction(matrix.functions, frames, frame);
     matrix.left_self.push_back(static_cast<double>(left.self[frame]));
     matrix.left_total.push_back(static_cast<double>(left.total[frame]));
     matrix.right_self.push_back(static_cast<double>(right.self[frame]));

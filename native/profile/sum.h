@@ -22,6 +22,8 @@ void Split(Sum sum, Emit emit) {
   }
 }
 
+inline Sum Absolute(Sum value) { return value < 0 ? -value : value; }
+
 inline int64_t Saturate(Sum sum) {
   if (sum < std::numeric_limits<int64_t>::min()) return std::numeric_limits<int64_t>::min();
   if (sum > std::numeric_limits<int64_t>::max()) return std::numeric_limits<int64_t>::max();

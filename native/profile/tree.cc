@@ -136,8 +136,6 @@ std::vector<uint32_t> Preorder(const Tree& tree, const Frames& frames) {
   return order;
 }
 
-Sum Absolute(Sum value) { return value < 0 ? -value : value; }
-
 /// Which nodes to show: those that weigh most, as long as they and the 'other' nodes that are needed beside
 /// them fit. Values may be negative, so a node weighs the most that is below it: a parent is never lighter
 /// than its children, and with ties in preorder it always comes first. `weight` starts as that of each node
@@ -176,18 +174,17 @@ class FunctionRows {
       : frames_(frames), columns_(columns), row_(frames.size(), UINT32_MAX) {}
 
   uint32_t Of(uint32_t frame) {
-    if (row_[frame] == UINT32_MAX)
-      row_[frame] = Add(frames_.Name(frame), frames_.File(frame), frames_.Module(frame),
-                        frames_.Reason(frame), frames_.BuildId(frame));
+    if (row_[frame] == UINT32_MAX) {
+      row_[frame] = static_cast<uint32_t>(columns_.name.size());
+      AddFunction(columns_, frames_, frame);
+    }
     return row_[frame];
   }
-  uint32_t Add(std::string_view name, std::string_view file = "", std::string_view module = "",
-               std::string_view reason = "", std::string_view build_id = "") {
+  /// One that is no frame's.
+  uint32_t Add(std::string_view name) {
     columns_.name.emplace_back(name);
-    columns_.file.emplace_back(file);
-    columns_.module.emplace_back(module);
-    columns_.reason.emplace_back(reason);
-    columns_.build_id.emplace_back(build_id);
+    for (auto* column : {&columns_.file, &columns_.module, &columns_.reason, &columns_.build_id})
+      column->emplace_back();
     return static_cast<uint32_t>(columns_.name.size() - 1);
   }
 
@@ -325,10 +322,9 @@ DiffColumns LayoutDiff(const Tree& tree, const Frames& frames, size_t max_nodes)
   return diff;
 }
 
-TopColumns Top(const Tree& tree, const Frames& frames) {
-  std::vector<Sum> self(frames.size()), total(frames.size());
-  std::vector<bool> seen(frames.size());
-  // Frames on the path to the current node, with how often: a function counts where it is first.
+std::vector<bool> FirstOnPath(const Tree& tree, const Frames& frames) {
+  std::vector<bool> first(tree.size());
+  // Frames on the path to the current node, with how often.
   std::vector<uint32_t> on_path(frames.size());
   std::vector<uint32_t> path;
   for (uint32_t i = 1; i < tree.size(); i++) {
@@ -336,22 +332,45 @@ TopColumns Top(const Tree& tree, const Frames& frames) {
       on_path[tree.frame[path.back()]]--;
       path.pop_back();
     }
-    const uint32_t frame = tree.frame[i];
-    seen[frame] = true;
-    self[frame] += tree.left.self[i];
-    if (on_path[frame]++ == 0) total[frame] += tree.left.total[i];
+    first[i] = on_path[tree.frame[i]]++ == 0;
     path.push_back(i);
   }
+  return first;
+}
+
+ByFrame::ByFrame(const Tree& tree, const std::vector<bool>& first, const Tree::Values& values, size_t frames)
+    : self(frames), total(frames) {
+  for (uint32_t i = 1; i < tree.size(); i++) {
+    self[tree.frame[i]] += values.self[i];
+    if (first[i]) total[tree.frame[i]] += values.total[i];
+  }
+}
+
+std::vector<uint32_t> FramesOf(const Tree& tree, const Frames& frames) {
+  std::vector<bool> seen(frames.size());
+  for (uint32_t i = 1; i < tree.size(); i++) seen[tree.frame[i]] = true;
   std::vector<uint32_t> order;
   for (uint32_t frame = 0; frame < frames.size(); frame++)
     if (seen[frame]) order.push_back(frame);
   std::ranges::sort(order, {}, [&](uint32_t frame) { return frames.Rank(frame); });
+  return order;
+}
+
+void AddFunction(FunctionColumns& functions, const Frames& frames, uint32_t frame) {
+  functions.name.emplace_back(frames.Name(frame));
+  functions.file.emplace_back(frames.File(frame));
+  functions.module.emplace_back(frames.Module(frame));
+  functions.reason.emplace_back(frames.Reason(frame));
+  functions.build_id.emplace_back(frames.BuildId(frame));
+}
+
+TopColumns Top(const Tree& tree, const Frames& frames) {
+  const ByFrame sums(tree, FirstOnPath(tree, frames), tree.left, frames.size());
   TopColumns top;
-  FunctionRows functions(frames, top.functions);
-  for (const uint32_t frame : order) {
-    functions.Of(frame);
-    top.self.push_back(static_cast<double>(self[frame]));
-    top.total.push_back(static_cast<double>(total[frame]));
+  for (const uint32_t frame : FramesOf(tree, frames)) {
+    AddFunction(top.functions, frames, frame);
+    top.self.push_back(static_cast<double>(sums.self[frame]));
+    top.total.push_back(static_cast<double>(sums.total[frame]));
   }
   return top;
 }

@@ -59,6 +59,18 @@ DiffColumns LayoutDiff(const Tree& tree, const Frames& frames, size_t max_nodes)
 /// each node that has children left out.
 FlameColumns Layout(const Tree& tree, const Frames& frames, size_t max_nodes);
 
+/// Nodes at which their function comes up for the first time on the way from the root: there its total
+/// counts, once for each sample, however often it recurs.
+std::vector<bool> FirstOnPath(const Tree& tree, const Frames& frames);
+/// Self and total by frame.
+struct ByFrame {
+  std::vector<Sum> self, total;
+  ByFrame(const Tree& tree, const std::vector<bool>& first, const Tree::Values& values, size_t frames);
+};
+/// Those in the tree, in the order of their names.
+std::vector<uint32_t> FramesOf(const Tree& tree, const Frames& frames);
+void AddFunction(FunctionColumns& functions, const Frames& frames, uint32_t frame);
+
 /// Functions in the order of their names.
 TopColumns Top(const Tree& tree, const Frames& frames);
 
