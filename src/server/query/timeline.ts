@@ -4,6 +4,7 @@ import { Merger } from '#native/profile';
 import { StackwellError } from '../../errors.js';
 import { labelOf } from '../../profile/labels.js';
 import { isOfRequest } from '../../profile/types.js';
+import { SeriesBuckets } from '../../store/series-buckets.js';
 import { LEVELS, type ProfileRecord, type Series, type Store } from '../../store/store.js';
 import type { Sources } from './merge.js';
 import { type Ages, choosePieces, selectPieces } from './pieces.js';
@@ -117,38 +118,19 @@ async function sampleLabelsOf(store: Store, { selection }: Question, groupBy: st
 
 /** Series of several pieces, which may share buckets. */
 class SeriesSum {
-  readonly #all = new Map<
-    string,
-    { labels: Series['labels']; buckets: Map<number, { total: bigint; count: number }>; profiles: number }
-  >();
+  readonly #all = new Map<string, SeriesBuckets>();
 
   /** @param shift by which its times are late */
   add({ labels, times, totals, counts, profiles }: Series, shift: number): void {
     const key = JSON.stringify(Object.values(labels));
-    const all = this.#all.get(key) ?? { labels, buckets: new Map(), profiles: 0 };
+    const all = this.#all.get(key) ?? new SeriesBuckets(labels);
     this.#all.set(key, all);
     all.profiles += profiles;
-    for (const [row, shifted] of times.entries()) {
-      const time = shifted - shift;
-      const sum = all.buckets.get(time) ?? { total: 0n, count: 0 };
-      all.buckets.set(time, sum);
-      sum.total += totals[row]!;
-      sum.count += counts[row]!;
-    }
+    for (const [row, time] of times.entries()) all.add(time - shift, totals[row]!, counts[row]!);
   }
 
   series(): Series[] {
-    return [...this.#all.values()].map(({ labels, buckets, profiles }) => {
-      const times = [...buckets.keys()].sort((a, b) => a - b);
-      const sums = times.map(time => buckets.get(time)!);
-      return {
-        labels,
-        times,
-        totals: sums.map(({ total }) => total),
-        counts: sums.map(({ count }) => count),
-        profiles,
-      };
-    });
+    return [...this.#all.values()].map(one => one.series());
   }
 }
 

@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { labelOf } from '../../profile/labels.js';
+import { SeriesBuckets } from '../series-buckets.js';
 import type { Bucket, LabelNames, LabelValues, Selection, Series, StoreStats } from '../store.js';
 import { serve, Transfer, workerOptions } from './channel.js';
 import { bytesOnDisk } from './expire.js';
@@ -100,18 +101,12 @@ class Reader {
     const step = BigInt(stepMs);
     // Division cuts towards zero: the origin that counts lies before every profile.
     const first = origin % stepMs;
-    const groups = new Map<
-      string,
-      { labels: Series['labels']; buckets: Map<number, { total: bigint; count: number }>; profiles: number }
-    >();
+    const groups = new Map<string, SeriesBuckets>();
     for (const { id, labels } of await this.#index.match(selection)) {
       const own = Object.fromEntries(groupBy.map(name => [name, labelOf(labels, name)]));
       const key = JSON.stringify(Object.values(own));
-      let group = groups.get(key);
-      if (group === undefined) {
-        group = { labels: own, buckets: new Map(), profiles: 0 };
-        groups.set(key, group);
-      }
+      const group = groups.get(key) ?? new SeriesBuckets(own);
+      groups.set(key, group);
       const { from, until } = selection;
       for (const [bucket, high, low, count] of sums.iterate(
         BigInt(first),
@@ -121,25 +116,11 @@ class Reader {
         Math.ceil(from),
         Math.ceil(until),
       )) {
-        const time = first + Number(bucket) * stepMs;
-        const sum = group.buckets.get(time) ?? { total: 0n, count: 0 };
-        group.buckets.set(time, sum);
-        sum.total += (high << 32n) + low;
-        sum.count += Number(count);
+        group.add(first + Number(bucket) * stepMs, (high << 32n) + low, Number(count));
         group.profiles += Number(count);
       }
     }
-    return [...groups.values()].map(({ labels, buckets, profiles }) => {
-      const times = [...buckets.keys()].sort((a, b) => a - b);
-      const sums = times.map(time => buckets.get(time)!);
-      return {
-        labels,
-        times,
-        totals: sums.map(({ total }) => total),
-        counts: sums.map(({ count }) => count),
-        profiles,
-      };
-    });
+    return [...groups.values()].map(group => group.series());
   }
 
   async types(selection: Selection): Promise<string[]> {
