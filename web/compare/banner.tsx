@@ -3,7 +3,8 @@
 import { shortName } from '../flame/label.js';
 import { formatCount } from '../lib/format.js';
 import { normalizationSentence, verdictSentences, workSentence } from '../lib/verdict.js';
-import { state, update } from '../state/address.js';
+import { FoldedFrames } from '../parts/table-fields.js';
+import { state } from '../state/address.js';
 import { compared, costUnit, ofDeploys, pair, ranking } from '../state/compare.js';
 
 const SIGNS = { bad: '▲', good: '▼', none: '=', unknown: '?' } as const;
@@ -49,20 +50,7 @@ export function Banner() {
             {formatCount(tested)} functions tested
             {statistics.untested > 0 && `, ${formatCount(statistics.untested)} too small`}
           </span>
-          {answer.omittedNodes > 0 && (
-            <span class="fact noted">
-              {formatCount(answer.omittedNodes)} small frames folded into “other”{' '}
-              {state.value.nodes < 1 << 20 && (
-                <button
-                  type="button"
-                  class="link"
-                  onClick={() => update({ nodes: Math.min(1 << 20, state.value.nodes * 4) })}
-                >
-                  show more
-                </button>
-              )}
-            </span>
-          )}
+          <FoldedFrames count={answer.omittedNodes} />
         </p>
       </section>
       {warnings.map(text => (

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Both sides as one flame graph, or as two that move together, with the numbers of the frame that is pointed at.
-import { reasonText } from '../../src/profile/reasons.js';
+import type { NormalizationKind } from '../../src/profile/statistics/normalization.js';
 import { SIGNIFICANT } from '../../src/profile/statistics/ranking.js';
 import { CHEAPER, DEARER, STEPS } from '../flame/diff.js';
 import { DIFF } from '../flame/diff-palette.js';
-import type { NormalizationKind } from '../lib/api.js';
 import { formatAmount, formatValue } from '../lib/format.js';
 import { shortDeploy } from '../lib/marks.js';
 import { formatChange, formatInterval } from '../lib/verdict.js';
@@ -65,7 +64,6 @@ function Hovered() {
   if (data === null || row < 0 || row >= data.merged.rows) return null;
   const { answer, rows, statistics, normalization } = data;
   const fn = answer.function[row]!;
-  const { name, file, module, reason, buildId } = answer.functions;
   const { unit } = measure.value;
   const names = sideNames();
   const tested = rows[fn]!;
@@ -100,13 +98,7 @@ function Hovered() {
   };
   return (
     <Tooltip>
-      <FrameName
-        name={name[fn]!}
-        module={module[fn]!}
-        file={file[fn]!}
-        reason={reason[fn] === '' ? '' : `no name (${reason[fn]}): ${reasonText(reason[fn]!)}`}
-        buildId={buildId[fn]!}
-      />
+      <FrameName functions={answer.functions} fn={fn} />
       <table>
         <thead>
           <tr>

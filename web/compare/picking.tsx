@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is compared: two deploys of a service, or two selections; and how their values are made comparable.
 import { useEffect, useState } from 'preact/hooks';
-import { api, type Deploy, type NormalizationKind } from '../lib/api.js';
+import type { NormalizationKind } from '../../src/profile/statistics/normalization.js';
+import { api, type Deploy } from '../lib/api.js';
 import { formatCount } from '../lib/format.js';
 import { shortDeploy } from '../lib/marks.js';
 import { formatLocal, formatSpan } from '../lib/time.js';

@@ -6,6 +6,7 @@ import { shortName } from '../flame/label.js';
 import { formatAmount, formatCount, formatDifference } from '../lib/format.js';
 import { inOrder, type Order } from '../lib/ranking.js';
 import { formatChange, formatInterval } from '../lib/verdict.js';
+import { FilterField } from '../parts/table-fields.js';
 import { Segments } from '../parts/toolbar.js';
 import { state, update } from '../state/address.js';
 import { compared, costUnit, ranking, unchanged } from '../state/compare.js';
@@ -109,23 +110,14 @@ function Group(props: { title: string; tone: 'dearer' | 'cheaper' | 'same'; rows
 export function RankingTable() {
   const found = ranking.value;
   const data = compared.data.value;
-  const { all, rank, filter } = state.value;
+  const { all, rank } = state.value;
   if (found === null || data === null) return null;
   const unit = costUnit.value;
   const { untested } = data.statistics;
   return (
     <section class="table ranking" aria-label="Functions that changed">
       <div class="table-tools">
-        <input
-          class="field"
-          type="search"
-          placeholder="Filter"
-          aria-label="Filter functions"
-          spellcheck={false}
-          autocomplete="off"
-          value={filter}
-          onInput={event => update({ filter: event.currentTarget.value }, 'replace')}
-        />
+        <FilterField />
         <Segments
           of="amounts"
           label="Amounts"

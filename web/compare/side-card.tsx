@@ -8,7 +8,7 @@ import type { ComparedSide } from '../lib/api.js';
 import { api } from '../lib/api.js';
 import { formatAmount, formatCount, formatValue } from '../lib/format.js';
 import { shortDeploy } from '../lib/marks.js';
-import { formatQuery, parseQuery, withLabels } from '../lib/query.js';
+import { withLabels } from '../lib/query.js';
 import { shares, stack } from '../lib/series.js';
 import { describeRange, formatLocal, formatSpan, PRESETS, type Range } from '../lib/time.js';
 import { Chart } from '../parts/chart.js';
@@ -16,6 +16,7 @@ import { ChoiceList } from '../parts/choice-list.js';
 import { DeployMarks } from '../parts/deploy-marks.js';
 import { Menu } from '../parts/menu.js';
 import { Problem } from '../parts/problem.js';
+import { QueryField } from '../parts/query-field.js';
 import { RangePanel } from '../parts/time-picker.js';
 import { now, state, update } from '../state/address.js';
 import {
@@ -174,53 +175,6 @@ function Narrow({ name, close }: { name: SideName; close: () => void }) {
   );
 }
 
-function QueryField({ name }: { name: SideName }) {
-  const query = state.value[name];
-  const [text, setText] = useState(query);
-  const [problem, setProblem] = useState('');
-  useEffect(() => {
-    setText(query);
-    setProblem('');
-  }, [query]);
-  const apply = () => {
-    const trimmed = text.trim();
-    const braced = trimmed === '' || trimmed.startsWith('{') ? trimmed : `{${trimmed}}`;
-    const parsed = parseQuery(braced);
-    if (!parsed.ok) return setProblem(`${parsed.reason}, at ${parsed.at + 1}`);
-    setProblem('');
-    const tidy = formatQuery(parsed.matchers);
-    setText(tidy);
-    if (tidy !== query) update({ [name]: tidy, zoom: '', span: '' });
-  };
-  return (
-    <form
-      class="query"
-      onSubmit={event => {
-        event.preventDefault();
-        apply();
-      }}
-    >
-      <input
-        class="field mono"
-        aria-label={`Query of the ${name}`}
-        aria-invalid={problem !== ''}
-        placeholder="everything"
-        title="Matchers as in Prometheus; Enter applies"
-        spellcheck={false}
-        autocomplete="off"
-        value={text}
-        onInput={event => setText(event.currentTarget.value)}
-        onBlur={() => text !== query && apply()}
-      />
-      {problem !== '' && (
-        <div class="query-problem" role="alert">
-          {problem}
-        </div>
-      )}
-    </form>
-  );
-}
-
 function Facts({ of, blocks }: { of: ComparedSide; blocks: number | null }) {
   const { stats, instances, seconds, profiles } = of;
   const isMoment = isSnapshot(state.value.type);
@@ -326,7 +280,13 @@ export function SideCard({ name }: { name: SideName }) {
       </div>
       {!ofDeploys.value && (
         <div class="side-query">
-          <QueryField name={name} />
+          <QueryField
+            query={state.value[name]}
+            label={`Query of the ${name}`}
+            placeholder="everything"
+            title="Matchers as in Prometheus; Enter applies"
+            onApply={query => query !== state.value[name] && update({ [name]: query, zoom: '', span: '' })}
+          />
           <Menu
             align={name === 'left' ? 'left' : 'right'}
             label={<span>Narrow</span>}

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Two sides in one graph: how wide frames are, which of them are coloured, and how. A frame is grey unless its function is
 // known to have changed, so that noise has no colour.
+
+import type { Normalization } from '../../src/profile/statistics/normalization.js';
 import { SIGNIFICANT } from '../../src/profile/statistics/ranking.js';
-import type { DiffAnswer, Normalization, TestedFunctions } from '../lib/api.js';
+import type { DiffAnswer, TestedFunctions } from '../lib/api.js';
 import type { Functions, Graph } from './graph.js';
 
 type Tree = Pick<DiffAnswer, 'depth' | 'left' | 'right'>;

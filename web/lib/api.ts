@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Questions to the server, and its answers as docs/api.md has them.
 import type { Coverage } from '../../src/profile/coverage.js';
+import type { Detectable, Everything } from '../../src/profile/statistics/answer.js';
+import type { Normalization } from '../../src/profile/statistics/normalization.js';
 import type { Ranked, Verdict } from '../../src/profile/statistics/ranking.js';
 import type { Columns, Functions } from '../flame/graph.js';
 
@@ -54,15 +56,6 @@ export interface TimelineAnswer extends Answer {
   omittedSeries: number;
 }
 
-export type NormalizationKind = 'stable' | 'total' | 'duration' | 'cpu' | 'factor' | 'none';
-
-/** What values of each side are multiplied with. */
-export interface Normalization {
-  kind: NormalizationKind;
-  left: number;
-  right: number;
-}
-
 export interface MatchingRule {
   id: string;
   what: string;
@@ -106,8 +99,6 @@ interface Comparing {
   matching: MatchingRule[];
   matchingOff: MatchingRule[];
 }
-
-export type Detectable = { share: number; change: number | null }[];
 
 export interface TestedFunctions {
   functions: Functions;
@@ -162,15 +153,6 @@ export interface ComparedDeploy extends ComparedSide {
   first: number;
   last: number;
   hosts: number;
-}
-
-/** Of everything together. */
-export interface Everything {
-  base: number;
-  head: number;
-  change: number | null;
-  interval: [number | null, number | null];
-  p: number;
 }
 
 /** What got dearer and what cheaper from one deploy to another. */

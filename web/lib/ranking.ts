@@ -2,16 +2,21 @@
 // What got dearer and what cheaper: of deploys as the server ranks them, of two selections by the same rules from the same
 // tests.
 import {
+  costUnit,
+  type Detectable,
+  type Everything,
+  everythingOf,
+  rankInputOf,
+} from '../../src/profile/statistics/answer.js';
+import {
   type Ranked,
-  type RankInput,
   rank,
   ranked,
   SIGNIFICANT,
-  TELLING_SHARE,
   type Verdict,
   verdictOf,
 } from '../../src/profile/statistics/ranking.js';
-import type { Detectable, DiffAnswer, Everything, PairAnswer, TestedColumns } from './api.js';
+import type { DiffAnswer, PairAnswer } from './api.js';
 
 export interface Ranking {
   verdict: Verdict;
@@ -24,53 +29,15 @@ export interface Ranking {
   detectable: Detectable;
 }
 
-const SECONDS: Record<string, number> = { nanoseconds: 1e9 };
-
-function comparisonOf({ left, right, change, low, high, q }: TestedColumns): RankInput['comparison'] {
-  const column = (numbers: (number | null)[]) => Float64Array.from(numbers, one => one ?? Number.NaN);
-  return {
-    base: column(left),
-    head: column(right),
-    change: column(change),
-    low: column(low),
-    high: column(high),
-    q: column(q),
-  };
-}
-
-function inputOf(
-  answer: Pick<DiffAnswer, 'statistics' | 'normalization' | 'left' | 'right' | 'unit'>,
-  by: 'self' | 'total',
-): RankInput {
-  const { statistics, normalization, unit } = answer;
-  const comparison = comparisonOf(statistics[by]);
-  const scale = SECONDS[unit] ?? 1;
-  // Tests are in normalized values; a cost is what an instance uses a second.
-  const costs = (values: Float64Array, factor: number, seconds: number | null) =>
-    values.map(value =>
-      factor > 0 && seconds !== null && seconds > 0 ? value / factor / seconds / scale : 0,
-    );
-  const isParts = normalization.kind === 'total' || normalization.kind === 'stable';
-  return {
-    functions: statistics.functions,
-    comparison,
-    baseCost: costs(comparison.base, normalization.left, answer.left.seconds),
-    headCost: costs(comparison.head, normalization.right, answer.right.seconds),
-    wholeHead: isParts ? statistics.whole.right[0]! / (statistics.work?.right[0] ?? 1) / scale : null,
-  };
-}
-
 export function rankingOf(answer: DiffAnswer, by: 'self' | 'total'): Ranking {
-  const lists = rank(inputOf(answer, by));
+  const lists = rank(rankInputOf(answer, by));
   const { detectable, whole, work } = answer.statistics;
-  const telling = detectable.find(({ share }) => share === TELLING_SHARE)?.change ?? null;
-  const scale = SECONDS[answer.unit] ?? 1;
   return {
     ...lists,
-    verdict: verdictOf(lists, telling),
+    verdict: verdictOf(lists, detectable),
     omitted: 0,
-    whole: everything(whole, scale),
-    work: work === null ? null : everything(work, 1),
+    whole: everythingOf(whole, costUnit(answer.unit)),
+    work: work && everythingOf(work),
     detectable,
   };
 }
@@ -88,19 +55,9 @@ export function rankingOfPair(pair: PairAnswer): Ranking {
   };
 }
 
-function everything(columns: TestedColumns, scale: number): Everything {
-  return {
-    base: columns.left[0]! / scale,
-    head: columns.right[0]! / scale,
-    change: columns.change[0] ?? null,
-    interval: [columns.low[0] ?? null, columns.high[0] ?? null],
-    p: columns.q[0]!,
-  };
-}
-
 /** Functions of which nothing is known to have changed, those first whose difference would cost most. */
 export function unchangedOf(answer: DiffAnswer, by: 'self' | 'total'): Ranked[] {
-  const input = inputOf(answer, by);
+  const input = rankInputOf(answer, by);
   const rows = [...input.comparison.q.keys()].filter(row => !(input.comparison.q[row]! < SIGNIFICANT));
   return rows.map(row => ranked(input, row)).sort((a, b) => Math.abs(b.cost) - Math.abs(a.cost));
 }

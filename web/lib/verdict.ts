@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A comparison in plain words.
-import { type Ranked, SIGNIFICANT, TELLING_SHARE } from '../../src/profile/statistics/ranking.js';
-import type { Everything, NormalizationKind } from './api.js';
+
+import type { Everything } from '../../src/profile/statistics/answer.js';
+import type { NormalizationKind } from '../../src/profile/statistics/normalization.js';
+import { type Ranked, SIGNIFICANT, tellingChange } from '../../src/profile/statistics/ranking.js';
 import type { CostUnit } from './format.js';
 import { formatCost, formatPercent } from './format.js';
 import type { Ranking } from './ranking.js';
@@ -73,7 +75,7 @@ export function verdictSentences(
     if (list.length > 0)
       found.push({ tone, text: describe(list[0]!, short(list[0]!.function), unit), more: list.length - 1 });
   if (found.length > 0) return found;
-  const telling = detectable.find(({ share }) => share === TELLING_SHARE)?.change ?? null;
+  const telling = tellingChange(detectable);
   const of = `a function with a fifth of ${unit.whole}`;
   if (verdict === 'no_change')
     return [

@@ -9,9 +9,10 @@ import { formatShare } from '../../src/profile/units.js';
 import { KIND_NAMES, KINDS } from '../flame/kind.js';
 import { DARK, kindColour, LIGHT } from '../flame/palette.js';
 import { formatCount, formatValue } from '../lib/format.js';
-import { flame, measure, picture, state, top, update } from '../state/page.js';
+import { flame, measure, picture, state, top } from '../state/page.js';
 import { dark } from '../state/theme.js';
 import { CoverageDetail } from './coverage-detail.js';
+import { FoldedFrames } from './table-fields.js';
 
 /** Self time by kind under the zoomed frame. */
 const kinds = computed(() => {
@@ -76,20 +77,7 @@ export function Coverage() {
           )}
           {(stats.samples > 0 || Object.keys(stats.lost).length > 0) && <Lost counts={stats.lost} />}
           <CoverageDetail stats={stats} />
-          {answer.omittedNodes > 0 && (
-            <span class="fact noted">
-              {formatCount(answer.omittedNodes)} small frames folded into “other”{' '}
-              {state.value.nodes < 1 << 20 && (
-                <button
-                  type="button"
-                  class="link"
-                  onClick={() => update({ nodes: Math.min(1 << 20, state.value.nodes * 4) })}
-                >
-                  show more
-                </button>
-              )}
-            </span>
-          )}
+          <FoldedFrames count={answer.omittedNodes} />
         </div>
         <div class="kinds" title="Self time by kind of code, of what is in view">
           {kinds.value.map(({ kind, self, whole }) => (

@@ -2,7 +2,9 @@
 // A flame graph's place on the page. Layout and drawing are in flame/.
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
+import { reasonText } from '../../src/profile/reasons.js';
 import { FlameCanvas, pointer } from '../flame/canvas.js';
+import type { Functions } from '../flame/graph.js';
 import type { FlameModel } from '../state/flame-model.js';
 
 /** The canvas that is on the screen, for the search field's keys: of several, the first. */
@@ -55,14 +57,9 @@ export function Tooltip({ children }: { children: ComponentChildren }) {
 }
 
 /** What a frame is: its name, place, and why it has no name. */
-export function FrameName(props: {
-  name: string;
-  module: string;
-  file: string;
-  reason: ComponentChildren;
-  buildId: string;
-}) {
-  const { name, module, file, reason, buildId } = props;
+export function FrameName({ functions, fn }: { functions: Functions; fn: number }) {
+  const [name, module, file] = [functions.name[fn]!, functions.module[fn]!, functions.file[fn]!];
+  const [reason, buildId] = [functions.reason[fn]!, functions.buildId[fn]!];
   return (
     <>
       <div class="tooltip-name">{name}</div>
@@ -71,7 +68,11 @@ export function FrameName(props: {
           {module !== '' && <span class="strong">{module}</span>} {file}
         </div>
       )}
-      {reason !== '' && <div class="tooltip-reason">{reason}</div>}
+      {reason !== '' && (
+        <div class="tooltip-reason">
+          no name ({reason}): {reasonText(reason)}
+        </div>
+      )}
       {buildId !== '' && <div class="tooltip-place">build ID {buildId}</div>}
     </>
   );

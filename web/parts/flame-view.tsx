@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // The canvas with its tooltip and the line that names the focused frame. Layout and drawing are in flame/.
-import { reasonText } from '../../src/profile/reasons.js';
 import { formatShare } from '../../src/profile/units.js';
 import { formatValue } from '../lib/format.js';
 import { flame, measure, picture, state } from '../state/page.js';
@@ -12,7 +11,6 @@ function Hovered() {
   if (data === null || row < 0 || row >= data.graph.rows) return null;
   const { graph } = data;
   const fn = graph.fn[row]!;
-  const { name, file, module, reason, buildId } = graph.functions;
   const { root } = picture.view.value;
   const whole = graph.total[0]!;
   const line = (label: string, value: number) => (
@@ -27,13 +25,7 @@ function Hovered() {
   );
   return (
     <Tooltip>
-      <FrameName
-        name={name[fn]!}
-        module={module[fn]!}
-        file={file[fn]!}
-        reason={reason[fn] === '' ? '' : `no name (${reason[fn]}): ${reasonText(reason[fn]!)}`}
-        buildId={buildId[fn]!}
-      />
+      <FrameName functions={graph.functions} fn={fn} />
       <table>
         <thead>
           <tr>

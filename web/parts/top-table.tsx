@@ -15,6 +15,7 @@ import { flame, measure, picture, state, top, update } from '../state/page.js';
 import { dark } from '../state/theme.js';
 import type { PageState } from '../state/url.js';
 import { apart, Problem } from './problem.js';
+import { FilterField } from './table-fields.js';
 
 const ROW = 22;
 
@@ -137,16 +138,7 @@ export function TopTable() {
   return (
     <section class="table" aria-label="Functions">
       <div class="table-tools">
-        <input
-          class="field"
-          type="search"
-          placeholder="Filter"
-          aria-label="Filter functions"
-          spellcheck={false}
-          autocomplete="off"
-          value={state.value.filter}
-          onInput={event => update({ filter: event.currentTarget.value }, 'replace')}
-        />
+        <FilterField />
         <span class="faint">
           {formatCount(order.length)} functions{zoomed ? ' of the zoomed frame' : ''}
           {omitted > 0 && `, ${formatCount(omitted)} smaller not listed`}

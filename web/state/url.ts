@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Everything that is on the screen, as the address bar holds it: a link shows another person the same.
+
+import type { NormalizationKind } from '../../src/profile/statistics/normalization.js';
 import { ON_CPU } from '../../src/profile/types.js';
-import type { NormalizationKind } from '../lib/api.js';
 
 export interface PageState extends CompareState {
   mode: 'profile' | 'compare';

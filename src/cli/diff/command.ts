@@ -4,12 +4,13 @@ import { existsSync, writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { StackwellError } from '../../errors.js';
 import { diffSvgChunks, formatChange } from '../../profile/formats/diff-svg.js';
+import { rankInputOf } from '../../profile/statistics/answer.js';
 import { type GateResult, judge, parseGate } from '../../profile/statistics/gate.js';
+import { NORMALIZATIONS, type NormalizationKind } from '../../profile/statistics/normalization.js';
 import { SIGNIFICANT } from '../../profile/statistics/ranking.js';
-import { NORMALIZATIONS } from '../../server/query/statistics.js';
 import { print, say } from '../output.js';
 import { typeId } from '../query.js';
-import { type DiffAnswer, gateInputOf, rankInputOf } from './comparison.js';
+import { type DiffAnswer, gateInputOf } from './comparison.js';
 import { report } from './report.js';
 import { type Asking, compareDeploys, compareSelections, parseTarget } from './server.js';
 
@@ -20,7 +21,7 @@ interface Flags {
   server: string;
   type: string;
   sampleType?: string;
-  normalization: (typeof NORMALIZATIONS)[number];
+  normalization: NormalizationKind;
   factor: string;
   by?: string;
   withoutRules: string;
@@ -113,11 +114,10 @@ async function make(before: string, after: string | undefined, flags: Flags): Pr
   const files = [before, after].filter(text => text !== undefined && isFile(text)).length;
   if (after !== undefined && files === 2) {
     const { compareFiles } = await import('./files.js');
-    const { matchingRules } = await import('#native/profile');
-    const rules = flags.withoutRules.split(',').filter(one => one !== '');
+    const { rulesOf } = await import('../../server/api/comparing.js');
     const answer = await compareFiles(before, after, {
       maxNodes: count('--max-nodes', flags.maxNodes),
-      without: rules.includes('all') ? matchingRules().map(({ id }) => id) : rules,
+      without: rulesOf(flags.withoutRules),
       normalization: flags.normalization,
       factor: Number(flags.factor),
       sampleType: flags.sampleType,

@@ -3,14 +3,19 @@
 import { readFileSync } from 'node:fs';
 import { decode, Merger, matchingRules } from '#native/profile';
 import { StackwellError } from '../../errors.js';
+import {
+  type NormalizationKind,
+  normalizationOf,
+  quantumOf,
+} from '../../profile/statistics/normalization.js';
 import { statisticsAnswer } from '../../server/api/comparing.js';
-import { type Normalization, statistics } from '../../server/query/statistics.js';
+import { statistics } from '../../server/query/statistics.js';
 import type { DiffAnswer } from './comparison.js';
 
 interface Options {
   maxNodes: number;
   without: string[];
-  normalization: Normalization['kind'];
+  normalization: NormalizationKind;
   factor: number;
   sampleType: string | undefined;
 }
@@ -18,7 +23,6 @@ interface Options {
 interface File {
   bytes: Buffer;
   seconds: number;
-  period: number;
   /** One sample in units of the values; 0 when they count nothing. */
   quantum: number;
   type: string;
@@ -27,6 +31,10 @@ interface File {
 
 /** @throws SW_PPROF_INVALID, SW_USAGE */
 export async function compareFiles(left: string, right: string, options: Options): Promise<DiffAnswer> {
+  if (options.normalization === 'cpu')
+    throw new StackwellError('SW_USAGE', {
+      reason: '--normalization cpu takes a server, which knows CPU time',
+    });
   const [a, b] = [await read(left, options.sampleType), await read(right, options.sampleType)];
   if (a.type !== b.type || a.unit !== b.unit)
     throw new StackwellError('SW_USAGE', {
@@ -49,7 +57,13 @@ export async function compareFiles(left: string, right: string, options: Options
     first,
     instances: 1,
   });
-  const asked = normalize(options, diff, a, b);
+  const measures = ({ seconds }: File, sum: bigint) => ({ sum: Number(sum), seconds, cpuSeconds: null });
+  const asked = normalizationOf(
+    options.normalization,
+    options.factor,
+    measures(a, diff.left.sum),
+    measures(b, diff.right.sum),
+  );
   const tested = await statistics(
     diff.matrix!,
     cells(a, 0),
@@ -92,38 +106,18 @@ async function read(path: string, sampleType: string | undefined): Promise<File>
     throw new StackwellError('SW_USAGE', {
       reason: `${path} has no sample type ${sampleType ?? ''}; it has ${names.map(({ type }) => type).join(', ') || 'none'}`,
     });
-  const isPeriod = periodType !== null && strings[periodType.type] === chosen.type;
-  const own = isPeriod && period > 1n ? Number(period) : 0;
+  const periods = periodType === null ? ['', ''] : [strings[periodType.type]!, strings[periodType.unit]!];
+  const type = {
+    sampleType: chosen.type,
+    sampleUnit: chosen.unit,
+    periodType: periods[0]!,
+    periodUnit: periods[1]!,
+  };
   return {
     bytes,
     // Without a duration there are no cores to tell; parts of all need none.
     seconds: durationNanos > 0n ? Number(durationNanos) / 1e9 : 1,
-    period: Number(period),
-    quantum: chosen.unit === 'count' ? 1 : own,
+    quantum: quantumOf(type, Number(period)),
     ...chosen,
   };
-}
-
-function normalize(
-  { normalization: kind, factor }: Options,
-  { left, right }: { left: { sum: bigint }; right: { sum: bigint } },
-  a: File,
-  b: File,
-): Normalization {
-  const over = (whole: number) => (whole > 0 ? 1 / whole : 0);
-  switch (kind) {
-    case 'stable':
-    case 'total':
-      return { kind, left: over(Number(left.sum)), right: over(Number(right.sum)) };
-    case 'duration':
-      return { kind, left: over(a.seconds), right: over(b.seconds) };
-    case 'none':
-      return { kind, left: 1, right: 1 };
-    case 'factor':
-      return { kind, left: 1, right: factor };
-    case 'cpu':
-      throw new StackwellError('SW_USAGE', {
-        reason: '--normalization cpu takes a server, which knows CPU time',
-      });
-  }
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // A comparison for people: what got dearer and cheaper, and how sure that is.
 import { formatChange } from '../../profile/formats/diff-svg.js';
-import { type Ranked, rank, TELLING_SHARE, verdictOf } from '../../profile/statistics/ranking.js';
+import { isOfParts, rankInputOf } from '../../profile/statistics/answer.js';
+import { type Ranked, rank, tellingChange, verdictOf } from '../../profile/statistics/ranking.js';
 import { formatValue } from '../../profile/units.js';
 import { table } from '../output.js';
-import { type DiffAnswer, rankInputOf } from './comparison.js';
+import type { DiffAnswer } from './comparison.js';
 
 const MAX_NAME = 80;
 
@@ -14,7 +15,7 @@ function shorten(name: string): string {
 
 /** What is compared, as parts or as amounts. */
 function amount(value: number, kind: string, unit: string): string {
-  if (kind === 'stable' || kind === 'total') return `${(100 * value).toFixed(2)}%`;
+  if (isOfParts(kind)) return `${(100 * value).toFixed(2)}%`;
   if (kind === 'duration' && unit === 'nanoseconds') return (value / 1e9).toFixed(4);
   return formatValue(value, unit);
 }
@@ -57,8 +58,8 @@ export interface Report {
 export function report(answer: DiffAnswer, by: 'self' | 'total', limit: number): Report {
   const { statistics, normalization, unit, left, right } = answer;
   const lists = rank(rankInputOf(answer, by));
-  const telling = statistics.detectable.find(({ share }) => share === TELLING_SHARE)?.change ?? null;
-  const verdict = verdictOf(lists, telling);
+  const telling = tellingChange(statistics.detectable);
+  const verdict = verdictOf(lists, statistics.detectable);
   const text: string[] = [];
   const list = (title: string, functions: Ranked[]) => {
     if (functions.length === 0) return;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What must not happen from one side to another, as a text: `self > 5% and q < 0.01`.
 import { StackwellError } from '../../errors.js';
+import type { Detectable, Everything } from './answer.js';
 import { type Ranked, type RankInput, ranked } from './ranking.js';
 import { studentQuantile } from './student.js';
 
@@ -72,18 +73,13 @@ function termValue(name: Name, one: Ranked, all: number): number {
   }
 }
 
-export interface Everything {
-  change: number | null;
-  p: number;
-}
-
 export interface GateInput {
   input: RankInput;
   /** All of the head, in what the sides are compared in. */
   all: number;
   work: Everything | null;
   whole: Everything;
-  detectable: { share: number; change: number | null }[];
+  detectable: Detectable;
 }
 
 export const OUTCOMES = ['pass', 'regression', 'too_little_data'] as const;
@@ -128,7 +124,7 @@ export function judge(
 }
 
 /** The least change that would be found in a function of this part of all; `detectable` is about q < 0.05. */
-function seen(share: number, q = 0.05, detectable: GateInput['detectable']): number | null {
+function seen(share: number, q = 0.05, detectable: Detectable): number | null {
   const fitting = detectable.filter(one => one.share <= share).at(-1) ?? detectable[0];
   if (fitting === undefined || fitting.change === null) return null;
   const sigmas = (level: number) =>

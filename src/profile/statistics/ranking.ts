@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // From tests of single functions to an answer: what got dearer, what got cheaper, or whether there is too little to tell.
+import type { Detectable } from './answer.js';
 import type { Comparison } from './compare.js';
 
 export const VERDICTS = ['regression', 'improvement', 'mixed', 'no_change', 'too_little_data'] as const;
@@ -78,13 +79,18 @@ export function rank(input: RankInput): { regressions: Ranked[]; improvements: R
   };
 }
 
-/** @param telling the least change that would be found in a function of TELLING_SHARE; null when nothing is known */
+/** The least change that would be found in a function of TELLING_SHARE; null when nothing is known. */
+export function tellingChange(detectable: Detectable): number | null {
+  return detectable.find(({ share }) => share === TELLING_SHARE)?.change ?? null;
+}
+
 export function verdictOf(
   { regressions, improvements }: { regressions: Ranked[]; improvements: Ranked[] },
-  telling: number | null,
+  detectable: Detectable,
 ): Verdict {
   if (regressions.length > 0) return improvements.length > 0 ? 'mixed' : 'regression';
   if (improvements.length > 0) return 'improvement';
+  const telling = tellingChange(detectable);
   return telling !== null && telling <= TELLING_CHANGE ? 'no_change' : 'too_little_data';
 }
 

@@ -3,14 +3,12 @@
 import { z } from 'zod';
 import { matchingRules } from '#native/profile';
 import type { Comparison } from '../../profile/statistics/compare.js';
-import type { RankInput } from '../../profile/statistics/ranking.js';
-import type { CompareOptions, ComparisonAnswer, ComparisonSide } from '../query/comparison.js';
-import { NORMALIZATIONS, type Statistics } from '../query/statistics.js';
-import { flag } from './parameters.js';
+import { NORMALIZATIONS, type NormalizationKind } from '../../profile/statistics/normalization.js';
+import type { CompareOptions, ComparisonSide } from '../query/comparison.js';
+import type { Statistics } from '../query/statistics.js';
+import { DEFAULT_NODES, flag } from './parameters.js';
 
-const DEFAULT_NODES = 8192;
-
-export const comparing = (maxNodes: number, normalization: (typeof NORMALIZATIONS)[number]) => ({
+export const comparing = (maxNodes: number, normalization: NormalizationKind) => ({
   max_nodes: z.coerce.number().int().min(16).max(maxNodes).optional(),
   normalization: z
     .enum(NORMALIZATIONS)
@@ -44,16 +42,21 @@ interface ComparingParameters {
   without_rules: string;
 }
 
+/** Ids of the rules that a list names, sorted. Whether there are such is for the engine to say. */
+export function rulesOf(list: string): string[] {
+  const rules = list.split(',').filter(one => one !== '');
+  return rules.includes('all') ? matchingRules().map(({ id }) => id) : rules.sort();
+}
+
 /** @param most what the configuration allows */
 export function compareOptions(
   { max_nodes, normalization, factor, without_rules }: ComparingParameters,
   statistics: boolean,
   most: number,
 ): CompareOptions {
-  const rules = without_rules.split(',').filter(one => one !== '');
   return {
     maxNodes: max_nodes ?? Math.min(DEFAULT_NODES, most),
-    without: rules.includes('all') ? matchingRules().map(({ id }) => id) : rules.sort(),
+    without: rulesOf(without_rules),
     normalization,
     factor,
     statistics,
@@ -111,28 +114,5 @@ export function statisticsAnswer({
     whole: columns(whole),
     work: work && columns(work),
     detectable,
-  };
-}
-
-/** What is ranked: functions by self, or by total. */
-export function rankInput(
-  { statistics, left, right, normalization }: ComparisonAnswer & { statistics: Statistics },
-  by: 'self' | 'total',
-  unit: string,
-): RankInput {
-  const perSecond = (sums: Float64Array, { seconds }: ComparisonSide) => {
-    const whole = (seconds ?? 0) * (unit === 'nanoseconds' ? 1e9 : 1);
-    return sums.map(one => (whole > 0 ? one / whole : 0));
-  };
-  const isParts = normalization.kind === 'total' || normalization.kind === 'stable';
-  return {
-    functions: statistics.functions,
-    comparison: statistics[by],
-    baseCost: perSecond(statistics.sums.left[by], left),
-    headCost: perSecond(statistics.sums.right[by], right),
-    // What 'stable' calls 1 is the base: of the head's load that is less where the same work costs more.
-    wholeHead: isParts
-      ? statistics.whole.head[0]! / (statistics.work?.head[0] ?? 1) / (unit === 'nanoseconds' ? 1e9 : 1)
-      : null,
   };
 }

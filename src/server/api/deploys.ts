@@ -3,14 +3,14 @@
 import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import type { Comparison } from '../../profile/statistics/compare.js';
-import { rank, TELLING_SHARE, verdictOf } from '../../profile/statistics/ranking.js';
+import { costUnit, everythingOf, rankInputOf } from '../../profile/statistics/answer.js';
+import { rank, verdictOf } from '../../profile/statistics/ranking.js';
 import type { Context } from '../context.js';
 import { jsonChunks, paced, sendText } from '../json.js';
 import { compareQuestions } from '../query/comparison.js';
 import { choosePair, type Deploy, listDeploys } from '../query/deploys.js';
 import { parseQuestion, type Question } from '../query/question.js';
-import { aboutSide, compareOptions, comparing, matchingOf, rankInput } from './comparing.js';
+import { aboutSide, compareOptions, comparing, matchingOf, statisticsAnswer } from './comparing.js';
 import { count, RangeParameters } from './parameters.js';
 import { CompareDeploysAnswer, DeploysAnswer, ERROR_ANSWERS } from './schemas.js';
 
@@ -144,8 +144,8 @@ export function deploysRoutes(fastify: FastifyInstance, context: Context): void 
       const answer = await compareQuestions(questions, left, right, options);
       const { statistics } = answer;
       if (statistics === null) throw new Error('statistics were asked for');
-      const lists = rank(rankInput({ ...answer, statistics }, by, question.unit));
-      const telling = statistics.detectable.find(({ share }) => share === TELLING_SHARE)?.change ?? null;
+      const tested = statisticsAnswer(statistics);
+      const lists = rank(rankInputOf({ ...answer, unit: question.unit, statistics: tested }, by));
       done();
       const about = ({ deploy, first, last, hosts }: Deploy, which: 'left' | 'right') => ({
         deploy,
@@ -168,9 +168,9 @@ export function deploysRoutes(fastify: FastifyInstance, context: Context): void 
             concurrent: pair.concurrent,
             normalization: answer.normalization,
             ...matchingOf(options),
-            verdict: verdictOf(lists, telling),
-            whole: wholeOf(statistics.whole, question.unit === 'nanoseconds' ? 1e9 : 1),
-            work: statistics.work && wholeOf(statistics.work, 1),
+            verdict: verdictOf(lists, tested.detectable),
+            whole: everythingOf(tested.whole, costUnit(question.unit)),
+            work: tested.work && everythingOf(tested.work),
             by,
             regressions: lists.regressions.slice(0, limit),
             improvements: lists.improvements.slice(0, limit),
@@ -188,16 +188,4 @@ export function deploysRoutes(fastify: FastifyInstance, context: Context): void 
       );
     },
   );
-}
-
-/** The one row of a comparison of everything. */
-function wholeOf({ base, head, change, low, high, p }: Comparison, scale: number) {
-  const finite = (value: number) => (Number.isFinite(value) ? value : null);
-  return {
-    base: base[0]! / scale,
-    head: head[0]! / scale,
-    change: finite(change[0]!),
-    interval: [finite(low[0]!), finite(high[0]!)],
-    p: p[0]!,
-  };
 }

@@ -15,10 +15,8 @@ import { jsonChunks, paced, sendText } from '../json.js';
 import type { Merged } from '../query/merge.js';
 import { parseQuestion } from '../query/question.js';
 import { download, mergedAnswer, title, warnInHeaders } from './answer.js';
-import { RangeParameters } from './parameters.js';
+import { DEFAULT_NODES, RangeParameters } from './parameters.js';
 import { contentOf, ERROR_ANSWERS, FileAnswer, FlameGraphAnswer } from './schemas.js';
-
-const DEFAULT_NODES = 8192;
 
 const SpeedscopeAnswer = z.looseObject({ $schema: z.string() }).describe('format=speedscope');
 const FlamebearerAnswer = z.looseObject({ flamebearer: z.looseObject({}) }).describe('format=flamebearer');

@@ -5,6 +5,8 @@ import { StackwellError } from '../../errors.js';
 import { parseDuration } from '../../profile/time.js';
 
 const MAX_GROUP_LABELS = 4;
+/** Of a flame graph, where it is not said how many. */
+export const DEFAULT_NODES = 8192;
 
 export const RangeParameters = z.object({
   type: z.string().max(2048).optional().describe('type id; on-CPU when absent, where one type is needed'),

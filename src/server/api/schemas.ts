@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Shapes that several endpoints share. Answers are described by them (in /openapi.json) and not checked against them.
 import { z } from 'zod';
+import { NORMALIZATIONS } from '../../profile/statistics/normalization.js';
 import { VERDICTS } from '../../profile/statistics/ranking.js';
-import { NORMALIZATIONS } from '../query/statistics.js';
 
 export const ErrorAnswer = z
   .object({

@@ -70,13 +70,15 @@ export async function listDeploys(query: Query, question: Question): Promise<Dep
     hosts.set(deploy, seen.add(labelOf(labels, 'host')));
     deploy.hosts = seen.size;
   }
-  const newest = [...deploys.values()].sort(
-    (a, b) => b.first - a.first || b.last - a.last || (a.deploy < b.deploy ? 1 : -1),
-  );
+  const newest = [...deploys.values()].sort(newestFirst);
   if (step > EXACT_MS)
     for (const deploy of newest.slice(0, EXACT)) await refine(query, question, deploy, step);
-  newest.sort((a, b) => b.first - a.first || b.last - a.last || (a.deploy < b.deploy ? 1 : -1));
+  newest.sort(newestFirst);
   return { deploys: newest, step, warnings: [...new Set([...warnings, ...instances.warnings])] };
+}
+
+function newestFirst(a: Deploy, b: Deploy): number {
+  return b.first - a.first || b.last - a.last || (a.deploy < b.deploy ? 1 : -1);
 }
 
 /** Where windows are still kept as they came, they say to the window when a deploy was there first and last. */

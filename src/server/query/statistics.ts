@@ -2,6 +2,7 @@
 // What a comparison's functions are measured in, and which of their differences are more than noise.
 import { setImmediate } from 'node:timers/promises';
 import type { FunctionMatrix } from '#native/profile';
+import type { Detectable } from '../../profile/statistics/answer.js';
 import {
   type CompareOptions,
   type Comparison,
@@ -11,18 +12,10 @@ import {
   OF_RATES,
   test,
 } from '../../profile/statistics/compare.js';
+import type { Normalization } from '../../profile/statistics/normalization.js';
 import { SIGNIFICANT } from '../../profile/statistics/ranking.js';
 import type { Cells, Noise } from '../../profile/statistics/variance.js';
 import type { SideCells } from './replicates.js';
-
-export const NORMALIZATIONS = ['stable', 'none', 'total', 'duration', 'cpu', 'factor'] as const;
-
-/** What values of each side are multiplied with before they are compared. */
-export interface Normalization {
-  kind: (typeof NORMALIZATIONS)[number];
-  left: number;
-  right: number;
-}
 
 export interface Statistics {
   functions: FunctionMatrix['functions'];
@@ -34,11 +27,8 @@ export interface Statistics {
   whole: Comparison;
   /** Of everything, against what did not change: what the same work costs. One row; null but for 'stable'. */
   work: Comparison | null;
-  /** Functions × sides, as they are: raw sums. */
-  sums: Pick<FunctionMatrix, 'left' | 'right'>;
   replicates: { left: ReplicateCount; right: ReplicateCount };
-  /** For a function with this part of all, the least relative change that would be found in four of five cases. */
-  detectable: { share: number; change: number | null }[];
+  detectable: Detectable;
 }
 
 export interface ReplicateCount {
@@ -72,7 +62,7 @@ export async function statistics(
   asked: Normalization,
   quantum: number,
 ): Promise<{ statistics: Statistics; normalization: Normalization }> {
-  const { functions, omitted, replicates, left: leftSums, right: rightSums } = matrix;
+  const { functions, omitted, replicates } = matrix;
   const columns = replicates.sum.length;
   const count = functions.name.length;
   const sides = [left, right] as const;
@@ -141,7 +131,6 @@ export async function statistics(
       total: ofTotal,
       whole: compare(...cells(sums, seconds), 1, { noise: OF_RATES, scales: [1, 1] }),
       work,
-      sums: { left: leftSums, right: rightSums },
       replicates: {
         left: { instances: left.instances, blocks: left.blocks },
         right: { instances: right.instances, blocks: right.blocks },
