@@ -7,6 +7,7 @@ import { expect, test } from 'vitest';
 import { readPprof, secondsOf, through } from '../helpers/pprof.js';
 import { recordCpu } from '../helpers/record.js';
 import {
+  asNobody,
   bin,
   bpfOrphans,
   bpfProgramsOf,
@@ -14,6 +15,7 @@ import {
   eventually,
   type Finished,
   freePort,
+  inMountNamespace,
   sleep,
   stackwell,
   start,
@@ -21,8 +23,6 @@ import {
   temporaryFolder,
 } from '../helpers/stackwell.js';
 import { program } from '../programs/build.js';
-
-const NOBODY = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
 
 const filesIn = (folder: string) =>
   readdirSync(folder, { recursive: true, withFileTypes: true }).filter(entry => entry.isFile());
@@ -57,26 +57,15 @@ const recordTo = (output: string, ...args: string[]) => [
   ...args,
 ];
 
-/** Runs in a mount namespace of its own after `setup`, so that nobody else sees what is mounted. */
-const inMountNamespace = (setup: string, command: string[]) => [
-  'unshare',
-  '--mount',
-  'sh',
-  '-c',
-  `set -e; ${setup}; exec "$@"`,
-  'sh',
-  ...command,
-];
-
 test('not root', { timeout: 30_000 }, async () => {
   const folder = temporaryFolder();
   chmodSync(folder, 0o777);
   const output = path.join(folder, 'out.pb.gz');
-  await expectFailure('SW_NOT_ROOT', [...NOBODY, ...recordTo(output, '--host')], folder);
+  await expectFailure('SW_NOT_ROOT', asNobody(...recordTo(output, '--host').slice(1)), folder);
   const port = `127.0.0.1:${await freePort()}`;
   await expectFailure(
     'SW_NOT_ROOT',
-    [...NOBODY, bin, 'agent', '--server', 'http://127.0.0.1:1', '--data', folder, '--metrics-listen', port],
+    asNobody('agent', '--server', 'http://127.0.0.1:1', '--data', folder, '--metrics-listen', port),
     folder,
   );
 });

@@ -8,17 +8,17 @@ import { expect, test } from 'vitest';
 import { madeProfile } from '../helpers/made-profile.js';
 import { CPU, expectRefused, Service } from '../helpers/service.js';
 import {
+  asNobody,
   bin,
   descendants,
   errorCode,
   eventually,
   freePort,
+  inMountNamespace,
   stackwell,
   start,
   temporaryFolder,
 } from '../helpers/stackwell.js';
-
-const NOBODY = ['--reuid=65534', '--regid=65534', '--clear-groups'];
 
 test('port taken', { timeout: 60_000 }, async ({ onTestFinished }) => {
   const taken = createServer();
@@ -44,9 +44,10 @@ test('data folder not writable', { timeout: 60_000 }, async () => {
   const folder = temporaryFolder();
   chmodSync(folder, 0o755);
   const listen = ['--listen', `127.0.0.1:${await freePort()}`];
-  const asNobody = await start('setpriv', [...NOBODY, bin, 'server', ...listen, '--data', folder]).finished;
-  expect(errorCode(asNobody)).toBe('SW_DATA_DIR');
-  expect(asNobody.code).toBeGreaterThan(0);
+  const [unshare, ...rest] = asNobody('server', ...listen, '--data', folder);
+  const nobodys = await start(unshare!, rest).finished;
+  expect(errorCode(nobodys)).toBe('SW_DATA_DIR');
+  expect(nobodys.code).toBeGreaterThan(0);
   expect(readdirSync(folder)).toEqual([]);
 
   const file = path.join(folder, 'file');
@@ -55,17 +56,10 @@ test('data folder not writable', { timeout: 60_000 }, async () => {
   expect(errorCode(below)).toBe('SW_DATA_DIR');
   expect(readFileSync(file, 'utf8')).toBe('mine');
 
-  const readOnly = [
-    'unshare',
-    '--mount',
-    'sh',
-    '-c',
-    `mount -t tmpfs -o ro tmpfs ${folder}; exec "$@"`,
-    'sh',
-  ];
   const metrics = ['--metrics-listen', `127.0.0.1:${await freePort()}`];
-  const up = [...readOnly, bin, 'up', ...listen, ...metrics, '--data', path.join(folder, 'data')];
-  const refused = await start('unshare', up).finished;
+  const up = [bin, 'up', ...listen, ...metrics, '--data', path.join(folder, 'data')];
+  const [mounts, ...readOnly] = inMountNamespace(`mount -t tmpfs -o ro tmpfs ${folder}`, up);
+  const refused = await start(mounts!, readOnly).finished;
   expect(errorCode(refused)).toBe('SW_DATA_DIR');
   expect(refused.code).toBeGreaterThan(0);
 });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs `bin/stackwell` as a user would, and the programs that it looks at.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -187,3 +187,32 @@ export function descendants(pid: number): { pid: number; command: string }[] {
 }
 
 export { sleep };
+
+/** Runs in a mount namespace of its own after `setup`, so that nobody else sees what is mounted. */
+export const inMountNamespace = (setup: string, command: string[]): string[] => [
+  'unshare',
+  '--mount',
+  'sh',
+  '-c',
+  `set -e; ${setup}; exec "$@"`,
+  'sh',
+  ...command,
+];
+
+/**
+ * `bin/stackwell` as a user without rights. What is in the checkout stands in an open folder for it: the checkout itself may
+ * be where only its owner can go.
+ */
+export function asNobody(...args: string[]): string[] {
+  const open = temporaryFolder();
+  chmodSync(open, 0o755);
+  const setup = `
+    mount -t tmpfs -o mode=755 tmpfs '${open}'
+    for one in '${root}'/*; do
+      to='${open}'/$(basename "$one")
+      if [ -d "$one" ]; then mkdir "$to"; else touch "$to"; fi
+      mount --bind "$one" "$to"
+    done`;
+  const nobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
+  return inMountNamespace(setup, [...nobody, path.join(open, 'bin/stackwell'), ...args]);
+}
