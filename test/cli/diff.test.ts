@@ -99,6 +99,15 @@ describe('of files', () => {
     expect([unsure.code, unsure.stderr]).toEqual([4, expect.stringContaining('too little data')]);
     expect((await gate('a.pb.gz', 'slower.pb.gz', 'self > 60% and q < 0.01')).code).toBe(0);
     expect((await gate('a.pb.gz', 'slower.pb.gz', 'work > 5% and q < 0.01')).code).toBe(3);
+    expect((await gate('a.pb.gz', 'again.pb.gz', 'work > 5% and q < 0.01')).code).toBe(0);
+    expect((await gate('few.pb.gz', 'few.pb.gz', 'work > 5%')).code).toBe(4);
+    // Without what did not change there is no work to compare; what was used in all, is.
+    const parts = ['--normalization', 'total'];
+    const files = [path('a.pb.gz'), path('slower.pb.gz')];
+    expect((await stackwell('diff', ...files, ...parts, '--fail-on', 'work > 1%')).code).toBe(4);
+    expect((await stackwell('diff', ...files, ...parts, '--fail-on', 'whole > 5% and q < 0.01')).code).toBe(
+      0,
+    );
     expect((await gate('a.pb.gz', 'slower.pb.gz', 'total > 5% and share > 90% and q < 0.05')).code).toBe(3);
   });
 
@@ -133,6 +142,7 @@ describe('of files', () => {
     expect(await usage(a, 'checkout@v1')).toBe(1);
     expect(await usage(a, b, '--fail-on', 'self is 5%')).toBe(1);
     expect(await usage(a, b, '--fail-on', 'self > 5% and total > 5%')).toBe(1);
+    expect(await usage(a, b, '--fail-on', 'work > 5% and whole > 5%')).toBe(1);
     expect(await usage(a, b, '--normalization', 'magic')).toBe(1);
     expect(await usage(a, b, '--fail-on', 'q < 1%', '--must-see', 'all')).toBe(1);
     expect(await usage(a, b, '--sample-type', 'space')).toBe(1);

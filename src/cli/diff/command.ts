@@ -255,10 +255,10 @@ function verdict({ outcome, failing, seen }: GateResult, condition: string): str
   const power =
     seen === null
       ? ''
-      : ` (in the greatest function, with ${part(seen.share)} of all, a change of ${part(seen.change)} would have been found)`;
+      : ` (in ${seen.share === 1 ? 'everything' : `the greatest function, with ${part(seen.share)} of all`}, a change of ${part(seen.change)} would have been found)`;
   if (outcome === 'pass') return `passed: nothing is ${condition}${power}`;
   if (outcome === 'too_little_data')
-    return `too little data to tell whether anything is ${condition}${power || ': there is nothing on one of the sides'}`;
+    return `too little data to tell whether anything is ${condition}${power || ': there is nothing to tell it by'}`;
   const [first] = failing;
   if (first === undefined) return `failed: it is ${condition}`;
   const more = failing.length > 1 ? `, and ${failing.length - 1} more` : '';
