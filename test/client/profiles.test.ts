@@ -137,7 +137,8 @@ describe('short turns', () => {
     near(short, told.burnShort, 0.85);
     near(long + short, told.burnLong + told.burnShort, 0.5);
     near(sumOf(cpu) / 1e6, told.all, 0.1);
-    expect(sumOf(cpu, has('(program)')) / sumOf(cpu)).toBeLessThan(0.35);
+    // A third and less on most machines; on idle ones many a sample comes when a turn has just ended.
+    expect(sumOf(cpu, has('(program)')) / sumOf(cpu)).toBeLessThan(0.5);
     const labelled = await running.json('/api/v1/top', { query: '{service_name="bursts", route="/long"}' });
     expect(labelled.sum / 1e6 / long).toBeGreaterThan(0.95);
   });
