@@ -18,4 +18,5 @@ function settle(turns) {
 }
 
 const until = Date.now() + 1000 * Number(process.argv[2]);
-while (Date.now() < until) settle(20_000);
+// Calls of one length could keep step with the clock of the samples.
+while (Date.now() < until) settle(10_000 + 20_000 * Math.random());
