@@ -2,20 +2,34 @@
 #include "javascript.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <functional>
 
 namespace stackwell {
 namespace {
 
-// Handles of a scope live until it is closed, so many strings are made in several scopes.
+// Handles of a scope live until it is closed, so many strings are made in several scopes. In each, what was
+// made is made once: of many columns (files, modules, reasons) most rows say the same.
 template <typename Text>
 Napi::Array MakeStrings(Napi::Env env, const std::vector<Text>& strings) {
   constexpr size_t kScope = 4096;
+  constexpr size_t kMade = 256;
+  struct Made {
+    std::string_view text;
+    napi_value value = nullptr;
+  };
   auto array = Napi::Array::New(env, strings.size());
   for (size_t i = 0; i < strings.size();) {
     Napi::HandleScope scope(env);
-    for (const size_t end = std::min(strings.size(), i + kScope); i < end; i++)
-      array.Set(static_cast<uint32_t>(i), Napi::String::New(env, strings[i].data(), strings[i].size()));
+    std::array<Made, kMade> recent{};
+    for (const size_t end = std::min(strings.size(), i + kScope); i < end; i++) {
+      const std::string_view text = strings[i];
+      Made& made = recent[std::hash<std::string_view>{}(text) % kMade];
+      if (made.value == nullptr || made.text != text)
+        made = {text, Napi::String::New(env, text.data(), text.size())};
+      array.Set(static_cast<uint32_t>(i), made.value);
+    }
   }
   return array;
 }

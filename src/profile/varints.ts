@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 const LOW = 2 ** 28;
+const utf8 = new TextEncoder();
 
 /** Base-128 numbers and bytes after each other, in a buffer that grows. */
 export class Varints {
@@ -44,6 +45,15 @@ export class Varints {
     this.#reserve(bytes.length);
     this.#buffer.set(bytes, this.#length);
     this.#length += bytes.length;
+  }
+
+  /** Its length in UTF-8, then the text. */
+  text(text: string): void {
+    const length = Buffer.byteLength(text);
+    this.number(length);
+    this.#reserve(length);
+    utf8.encodeInto(text, this.#buffer.subarray(this.#length));
+    this.#length += length;
   }
 
   /** What was written; its memory is the caller's. */

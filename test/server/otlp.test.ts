@@ -15,7 +15,7 @@ import {
   ProfilesService,
 } from '../../src/server/gen/opentelemetry/proto/collector/profiles/v1development/profiles_service_pb.js';
 import { StatusSchema } from '../../src/server/gen/stackwell/otlp/v1/request_pb.js';
-import { convert } from '../../src/server/ingest/otlp-json-worker.js';
+import { convert } from '../../src/server/ingest/otlp-json.js';
 import { decodePprof } from '../helpers/pprof.js';
 import { type Running, server } from './fixtures.js';
 

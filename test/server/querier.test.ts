@@ -1,15 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 // querier.v1.QuerierService as a Connect client sees it, in protobuf and in JSON, over every protocol.
+import { execFile } from 'node:child_process';
+import { performance } from 'node:perf_hooks';
+import { promisify } from 'node:util';
+import { create, fromBinary, fromJsonString, toBinary, toJsonString } from '@bufbuild/protobuf';
 import { type Client, Code, ConnectError, createClient } from '@connectrpc/connect';
 import {
   createConnectTransport,
   createGrpcTransport,
   createGrpcWebTransport,
 } from '@connectrpc/connect-node';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ProfileFormat, QuerierService } from '../../src/server/gen/querier/v1/querier_pb.js';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import {
+  ProfileFormat,
+  QuerierService,
+  SelectMergeStacktracesRequestSchema,
+  SelectMergeStacktracesResponseSchema,
+} from '../../src/server/gen/querier/v1/querier_pb.js';
 import { TimeSeriesAggregationType } from '../../src/server/gen/types/v1/types_pb.js';
-import { type Running, server } from './fixtures.js';
+import { pprof, type Running, server } from './fixtures.js';
 import { CPU, FIRST, fill, NOW, paths, SECOND, SPAN, TRACE, WALL } from './querier-data.js';
 
 const RANGE = { start: BigInt(FIRST - 1000), end: BigInt(NOW) };
@@ -469,4 +478,51 @@ it('passes pprof through as it is', async () => {
     ...{ profileTypeID: CPU, labelSelector: '{}', ...RANGE },
   });
   expect(raw.stringTable).toEqual(json.stringTable);
+});
+
+it('answers with as much JSON as protobuf, which is made in a thread', async () => {
+  const wide = await server();
+  onTestFinished(() => wide.stop());
+  const samples = Array.from({ length: 200_000 }, (_, row) => ({
+    stack: [`leaf${row}`, `branch${row % 250}`, 'main'],
+    values: [row],
+  }));
+  await wide.ingest(await pprof({ time: FIRST, samples }), { name: 'wide' });
+  const request = create(SelectMergeStacktracesRequestSchema, {
+    ...{ profileTypeID: CPU, labelSelector: '{}', ...RANGE },
+    maxNodes: 250_000n,
+  });
+  /** The answer as curl gets it, and for how long the loop was held, which the server runs in. */
+  const asked = async (type: string): Promise<{ answer: Buffer; held: number }> => {
+    const body =
+      type === 'json'
+        ? toJsonString(SelectMergeStacktracesRequestSchema, request)
+        : toBinary(SelectMergeStacktracesRequestSchema, request);
+    const args = ['-sSf', '--compressed', '--data-binary', '@-', '-H', `content-type: application/${type}`];
+    const url = `${wide.url}/querier.v1.QuerierService/SelectMergeStacktraces`;
+    const before = performance.eventLoopUtilization();
+    const asking = promisify(execFile)('curl', [...args, url], { maxBuffer: 1 << 26, encoding: 'buffer' });
+    asking.child.stdin!.end(body);
+    const { stdout } = await asking;
+    return { answer: stdout, held: performance.eventLoopUtilization(before).active };
+  };
+  // Code is loaded with the first.
+  await asked('proto');
+  const binary = await asked('proto');
+  const json = await asked('json');
+  const expected = fromBinary(SelectMergeStacktracesResponseSchema, binary.answer);
+  expect(expected.flamegraph!.names.length).toBeGreaterThan(200_000);
+  expect(fromJsonString(SelectMergeStacktracesResponseSchema, json.answer.toString())).toEqual(expected);
+  const began = performance.now();
+  toJsonString(
+    SelectMergeStacktracesResponseSchema,
+    fromBinary(SelectMergeStacktracesResponseSchema, binary.answer),
+  );
+  const conversion = performance.now() - began;
+  expect(json.held - binary.held).toBeLessThan(0.75 * conversion);
+
+  for (const how of ['Connect, JSON', 'gRPC-Web, JSON'] as const)
+    expect(
+      await createClient(QuerierService, transports[how](wide.url)).selectMergeStacktraces(request),
+    ).toEqual(expected);
 });

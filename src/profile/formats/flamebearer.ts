@@ -71,7 +71,8 @@ function layOut(
     const level = depth[node]!;
     const values = levels[level]!;
     let at = filled[level]!;
-    for (const [side, { total, self }] of sides.entries()) {
+    for (let side = 0; side < sides.length; side++) {
+      const { total, self } = sides[side]!;
       const start = next[side]![level]!;
       values[at++] = start - ended[side]![level]!;
       values[at++] = total[node]!;

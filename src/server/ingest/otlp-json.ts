@@ -1,26 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// OTLP's JSON as the protobuf that it stands for. Large ones are read in a thread of their own, one at a time.
-import { Worker } from 'node:worker_threads';
+// OTLP's JSON as the protobuf that it stands for.
+import { fromJson, type JsonValue, toBinary } from '@bufbuild/protobuf';
 import { StackwellError } from '../../errors.js';
-import { Gate } from '../gate.js';
+import { type Converted, convertInThread, INLINE_BYTES } from '../conversion.js';
+import { ExportProfilesServiceRequestSchema as Request } from '../gen/opentelemetry/proto/collector/profiles/v1development/profiles_service_pb.js';
 
-/** What is read within a few milliseconds. */
-const INLINE_BYTES = 32 * 1024;
-/** JSON in memory is many times what it is on the wire. */
 const MAX_BYTES = 16 * 1024 * 1024;
-const HEAP_MB = 512;
-
-const gate = new Gate(1, 64, 'JSON requests');
-
-export type Converted = { bytes: Uint8Array } | { reason: string };
 
 /** @throws SW_OTLP_INVALID, SW_PPROF_LIMIT, SW_SERVER_BUSY */
 export async function otlpFromJson(json: Uint8Array): Promise<Uint8Array> {
   if (json.length > MAX_BYTES) throw tooLarge(json.length);
   const converted =
     json.length <= INLINE_BYTES
-      ? (await import('./otlp-json-worker.js')).convert(json)
-      : await gate.run(() => inThread(json));
+      ? convert(json)
+      : await convertInThread(new URL(import.meta.url), json, 'request');
+  if (converted === null) throw tooLarge(json.length);
   if ('reason' in converted) throw new StackwellError('SW_OTLP_INVALID', { reason: converted.reason });
   return converted.bytes;
 }
@@ -29,22 +23,19 @@ function tooLarge(value: number): StackwellError {
   return new StackwellError('SW_PPROF_LIMIT', { limit: 'bytes of JSON', value, max: MAX_BYTES });
 }
 
-function inThread(json: Uint8Array): Promise<Converted> {
-  return new Promise((resolve, reject) => {
-    // TypeScript sources (tests) start the compiled thread, too: threads take JavaScript only on Node.js 20.
-    const here = import.meta.url.replace(/\/src\/(server\/ingest\/[^/]+)\.ts$/, '/dist/$1.js');
-    const worker = new Worker(new URL('./otlp-json-worker.js', here), {
-      // The view's own bytes: cloning a view would take all of the buffer that it is of.
-      workerData: new Uint8Array(json),
-      resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },
-    });
-    worker.once('message', (converted: Converted) => {
-      resolve(converted);
-      void worker.terminate();
-    });
-    worker.once('error', (error: NodeJS.ErrnoException) =>
-      reject(error.code === 'ERR_WORKER_OUT_OF_MEMORY' ? tooLarge(json.length) : error),
-    );
-    worker.once('exit', () => reject(new Error('the thread that reads JSON ended')));
-  });
+export function convert(json: Uint8Array): Converted {
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(json);
+    const parsed = JSON.parse(text, asProtobufJson) as JsonValue;
+    return { bytes: toBinary(Request, fromJson(Request, parsed, { ignoreUnknownFields: true })) };
+  } catch (error) {
+    return { reason: `the JSON cannot be read: ${(error as Error).message.slice(0, 500)}` };
+  }
+}
+
+/** Ids are hex in OTLP's JSON, where protobuf's has base64. */
+function asProtobufJson(key: string, value: unknown): unknown {
+  if (!/^(?:traceId|spanId|profileId|trace_id|span_id|profile_id)$/.test(key)) return value;
+  if (typeof value !== 'string' || !/^(?:[0-9a-f]{2})*$/i.test(value)) throw new Error(`${key} is not hex`);
+  return Buffer.from(value, 'hex').toString('base64');
 }

@@ -26,7 +26,7 @@ import { warn } from './answer.js';
 import { flameOf } from './flame.js';
 import { nodesOf, type ProfileRequest, questionOf, type SampleSelectors, withSamples } from './selection.js';
 import { type StackSelector, selectStacks } from './stack-selector.js';
-import { checkNodes, encoded, field, flameGraphBytes } from './wire.js';
+import { encoded, field, flameGraphBytes } from './wire.js';
 
 const MAX_CALL_SITE = 1024;
 /** Of a picture that people look at. */
@@ -101,7 +101,6 @@ export function stacktraceMethods(context: Context): Methods {
       return dot === '' ? new Uint8Array(0) : field(3, Buffer.from(dot));
     }
     const nodes = nodesOf(context, request.maxNodes);
-    if (format !== ProfileFormat.TREE) checkNodes(nodes, call);
     const graph = await flame(question, nodes, callSite, call);
     if (format === ProfileFormat.TREE) {
       const tree = toTree(graph);

@@ -6,27 +6,21 @@ import type { HandlerContext } from '@connectrpc/connect';
 import { StackwellError } from '../../errors.js';
 import type { Flamebearer, FlamebearerDiff } from '../../profile/formats/flamebearer.js';
 import { Varints } from '../../profile/varints.js';
+import { convertInThread, INLINE_BYTES } from '../conversion.js';
+import { answerInJson } from '../rpc/handlers.js';
 
 const VARINT = 0;
 const LENGTH_DELIMITED = 2;
 /** Numbers that are written before others get a turn. */
 const PER_TURN = 64 * 1024;
+/** A name takes as long as so many numbers. */
+const PER_NAME = 8;
 
-/** Whoever takes JSON gets an object for each number, at once: for more nodes that takes too long. */
-const JSON_NODES = 1 << 16;
-/** The same for pprof, before it is JSON. */
-const JSON_BYTES = 4 * 1024 * 1024;
+/** More than this, as protobuf, is not made JSON of. */
+const JSON_BYTES = 16 * 1024 * 1024;
 
 function takesJson({ requestHeader }: HandlerContext): boolean {
   return /\bjson\b/i.test(requestHeader.get('content-type') ?? '');
-}
-
-/** @throws SW_REQUEST_INVALID when an answer with so many nodes cannot be JSON */
-export function checkNodes(nodes: number, call: HandlerContext): void {
-  if (nodes > JSON_NODES && takesJson(call))
-    throw new StackwellError('SW_REQUEST_INVALID', {
-      reason: `max_nodes: at most ${JSON_NODES} in JSON; ask in protobuf`,
-    });
 }
 
 /** A message inside another one, in the field `no`. */
@@ -42,17 +36,15 @@ export function field(no: number, bytes: Uint8Array): Uint8Array {
  * The message that `bytes` encodes. To a caller that takes protobuf they go as they are: as one field that is not known,
  * whose data is everything after the first tag. @throws SW_REQUEST_INVALID when it is too much for JSON
  */
-export function encoded<Desc extends DescMessage>(
+export async function encoded<Desc extends DescMessage>(
   schema: Desc,
   bytes: Uint8Array,
   call: HandlerContext,
-): MessageShape<Desc> {
+): Promise<MessageShape<Desc>> {
   if (takesJson(call)) {
-    if (bytes.length > JSON_BYTES)
-      throw new StackwellError('SW_REQUEST_INVALID', {
-        reason: `the answer has ${bytes.length} bytes, which is too much for JSON; ask in protobuf`,
-      });
-    return fromBinary(schema, bytes);
+    if (bytes.length <= INLINE_BYTES) return fromBinary(schema, bytes);
+    answerInJson(call, await inJson(schema, bytes));
+    return create(schema);
   }
   const message = create(schema);
   if (bytes.length === 0) return message;
@@ -63,6 +55,18 @@ export function encoded<Desc extends DescMessage>(
   return message;
 }
 
+async function inJson({ typeName }: DescMessage, bytes: Uint8Array): Promise<Uint8Array> {
+  const converted =
+    bytes.length > JSON_BYTES
+      ? null
+      : await convertInThread(new URL('./json.js', import.meta.url), bytes, typeName);
+  if (converted === null || 'reason' in converted)
+    throw new StackwellError('SW_REQUEST_INVALID', {
+      reason: `the answer has ${bytes.length} bytes, which is too much for JSON; ask in protobuf`,
+    });
+  return converted.bytes;
+}
+
 /** querier.v1.FlameGraph, or FlameGraphDiff. */
 export async function flameGraphBytes(graph: Flamebearer | FlamebearerDiff): Promise<Uint8Array> {
   const out = new Varints(1 << 16);
@@ -71,8 +75,13 @@ export async function flameGraphBytes(graph: Flamebearer | FlamebearerDiff): Pro
     out.number((no << 3) | VARINT);
     out.bigint(value);
   };
-  for (const name of graph.names) out.bytes(field(1, Buffer.from(name)));
   let written = 0;
+  for (const name of graph.names) {
+    out.number((1 << 3) | LENGTH_DELIMITED);
+    out.text(name);
+    written += PER_NAME;
+    if (written % PER_TURN === 0) await setImmediate();
+  }
   for (const values of graph.levels) {
     const packed = new Varints(values.length * 4);
     for (const value of values) {

@@ -15,6 +15,7 @@ import { asStackwellError, StackwellError } from '../../errors.js';
 import type { Context } from '../context.js';
 import { Reservation } from '../ingest/in-flight.js';
 import { connectError } from './errors.js';
+import { replaceInEnvelope } from './message.js';
 import type { MountedService } from './services.js';
 
 /** Set once a message has been decoded. */
@@ -28,6 +29,13 @@ const reservationKey = createContextKey<Reservation>(new Reservation(() => {}));
 
 /** The memory that the call is counted with, for what it makes of its message. */
 export const reservationOf = ({ values }: HandlerContext): Reservation => values.get(reservationKey);
+
+const jsonKey = createContextKey<Uint8Array | null>(null);
+
+/** The message that the method returns stands for this one, which is JSON already. For callers that take JSON. */
+export function answerInJson({ values }: HandlerContext, json: Uint8Array): void {
+  values.set(jsonKey, json);
+}
 
 export interface Answer {
   status: number;
@@ -102,16 +110,16 @@ function methodHandler(handler: UniversalHandler, { metrics }: Context): MethodH
     } = await handler({ ...request, contextValues, body: source });
     const parts: Uint8Array[] = [];
     for await (const chunk of chunks ?? []) parts.push(chunk);
-    return {
-      decoded: contextValues.get(decodedKey),
-      answer: {
-        status,
-        header: new Headers(header),
-        // Complete only now that the body has been read.
-        trailer: new Headers(trailer),
-        body: Buffer.concat(parts),
-      },
+    const answered: Answer = {
+      status,
+      header: new Headers(header),
+      // Complete only now that the body has been read.
+      trailer: new Headers(trailer),
+      body: Buffer.concat(parts),
     };
+    const json = contextValues.get(jsonKey);
+    if (json !== null) await replaceMessage(answered, json, request.header);
+    return { decoded: contextValues.get(decodedKey), answer: answered };
   };
   return async call => {
     const first = await answer(call);
@@ -122,6 +130,17 @@ function methodHandler(handler: UniversalHandler, { metrics }: Context): MethodH
     metrics.errors.inc({ code: error.code });
     return (await answer({ ...call, body: error })).answer;
   };
+}
+
+/** Puts `json` where the empty message is. */
+async function replaceMessage(answer: Answer, json: Uint8Array, asked: Headers): Promise<void> {
+  if (/^application\/grpc/i.test(asked.get('content-type') ?? '')) {
+    answer.body = replaceInEnvelope(answer.body, json);
+    return;
+  }
+  const compressed = /\bgzip\b/i.test(asked.get('accept-encoding') ?? '');
+  answer.body = compressed ? await gzipAsync(json) : Buffer.from(json.buffer, json.byteOffset, json.length);
+  if (compressed) answer.header.set('content-encoding', 'gzip');
 }
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {

@@ -25,3 +25,10 @@ export async function openEnvelope(
   plain.set(message, HEAD_BYTES);
   return plain;
 }
+
+/** `body` with another message in its first envelope, not compressed; gRPC-Web's trailers follow in one of their own. */
+export function replaceInEnvelope(body: Buffer, message: Uint8Array): Buffer {
+  const head = Buffer.alloc(HEAD_BYTES);
+  head.writeUInt32BE(message.length, 1);
+  return Buffer.concat([head, message, body.subarray(HEAD_BYTES + body.readUInt32BE(1))]);
+}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Calls to a worker thread and back. The thread starts with the first call, and anew after it died.
 import { parentPort, type Transferable, Worker, workerData } from 'node:worker_threads';
+import { compiled } from '../../compiled.js';
 import { type ErrorCode, StackwellError } from '../../errors.js';
 
 interface Call {
@@ -12,16 +13,6 @@ interface Call {
 type Reply =
   | { id: number; result: unknown }
   | { id: number; error: { code: ErrorCode; details: Record<string, unknown> } };
-
-/** TypeScript sources (tests) start the compiled worker too: worker threads take JavaScript only on Node.js 20. */
-function compiled(file: string): URL {
-  const here = import.meta.url;
-  const folder = here.endsWith('.ts')
-    ? here.slice(0, here.lastIndexOf('/src/')) +
-      here.slice(here.lastIndexOf('/src/')).replace('/src/', '/dist/')
-    : here;
-  return new URL(file, folder);
-}
 
 /** The calling side. Transferred buffers of `call` are gone afterwards. */
 export class Channel {
@@ -56,7 +47,7 @@ export class Channel {
   }
 
   #start(): Worker {
-    const worker = new Worker(compiled(`./${this.file}.js`), {
+    const worker = new Worker(compiled(new URL(`./${this.file}.js`, import.meta.url)), {
       workerData: this.data,
       // The heap of these threads is small (SQLite's memory is outside it); a small young generation keeps it so.
       resourceLimits: { maxOldGenerationSizeMb: 512, maxYoungGenerationSizeMb: 8 },
