@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The thread of ./conversion.ts: converts what it is started with, and ends.
 import { parentPort, workerData } from 'node:worker_threads';
-import type { Convert } from './conversion.js';
+import type { Conversion, Converted } from './conversion.js';
 
-const { module, bytes, what } = workerData as { module: string; bytes: Uint8Array; what: string };
-const { convert } = (await import(module)) as { convert: Convert };
-parentPort!.postMessage(convert(bytes, what));
+const CONVERSIONS: Record<Conversion['name'], (conversion: Conversion) => Promise<Converted>> = {
+  'otlp-from-json': async ({ bytes }) => (await import('./ingest/otlp-json.js')).convert(bytes),
+  'querier-to-json': async ({ bytes, type }) => (await import('./querier/json.js')).convert(bytes, type),
+};
+
+const conversion = workerData as Conversion;
+parentPort!.postMessage(await CONVERSIONS[conversion.name](conversion));

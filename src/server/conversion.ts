@@ -13,21 +13,24 @@ const gate = new Gate(1, 64, 'conversions of JSON');
 
 export type Converted = { bytes: Uint8Array } | { reason: string };
 
-/** What a module of conversions exports as `convert`; `what` is of the things that it knows. */
-export type Convert = (bytes: Uint8Array, what: string) => Converted;
+/** `type`: full name of the message. */
+export interface Conversion {
+  name: 'otlp-from-json' | 'querier-to-json';
+  type: string;
+  bytes: Uint8Array;
+}
 
 /**
- * @param module the URL of the conversion's module
  * @returns null when the thread's memory did not suffice
  * @throws SW_SERVER_BUSY
  */
-export function convertInThread(module: URL, bytes: Uint8Array, what: string): Promise<Converted | null> {
+export function convertInThread(conversion: Conversion): Promise<Converted | null> {
   return gate.run(
     () =>
       new Promise((resolve, reject) => {
         const worker = new Worker(compiled(new URL('./conversion-thread.js', import.meta.url)), {
           // The view's own bytes: cloning a view would take all of the buffer that it is of.
-          workerData: { module: compiled(module).href, bytes: new Uint8Array(bytes), what },
+          workerData: { ...conversion, bytes: new Uint8Array(conversion.bytes) } satisfies Conversion,
           resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },
         });
         worker.once('message', (converted: Converted) => {

@@ -13,7 +13,7 @@ export async function otlpFromJson(json: Uint8Array): Promise<Uint8Array> {
   const converted =
     json.length <= INLINE_BYTES
       ? convert(json)
-      : await convertInThread(new URL(import.meta.url), json, 'request');
+      : await convertInThread({ name: 'otlp-from-json', type: Request.typeName, bytes: json });
   if (converted === null) throw tooLarge(json.length);
   if ('reason' in converted) throw new StackwellError('SW_OTLP_INVALID', { reason: converted.reason });
   return converted.bytes;

@@ -59,7 +59,7 @@ async function inJson({ typeName }: DescMessage, bytes: Uint8Array): Promise<Uin
   const converted =
     bytes.length > JSON_BYTES
       ? null
-      : await convertInThread(new URL('./json.js', import.meta.url), bytes, typeName);
+      : await convertInThread({ name: 'querier-to-json', type: typeName, bytes });
   if (converted === null || 'reason' in converted)
     throw new StackwellError('SW_REQUEST_INVALID', {
       reason: `the answer has ${bytes.length} bytes, which is too much for JSON; ask in protobuf`,
