@@ -76,6 +76,10 @@ describe('comparing', () => {
       await run(running, { ...both, deploy: 'a', host: `${host}-a` });
       await run(running, { ...both, deploy: 'b', host: `${host}-b` });
     }
+    // Too few to tell.
+    const little = { service: 'little', host: 'h1', samples: 3, windows: 8, from: minutes(2) };
+    await run(running, { ...little, deploy: 'a', cost: COST });
+    await run(running, { ...little, deploy: 'b', cost: { ...COST, parse: 28 } });
     await run(running, {
       service: 'young',
       deploy: '1',
@@ -119,7 +123,7 @@ describe('comparing', () => {
       { deploy: 'v1', first: minutes(20), last: minutes(10) },
     ]);
     const all = await running.json('/api/v1/deploys', { limit: '3' });
-    expect([all.deploys.length, all.omitted]).toEqual([3, 3]);
+    expect([all.deploys.length, all.omitted]).toEqual([3, 5]);
   });
 
   it('names what got dearer, first, without being told that there was a deploy', async () => {
@@ -194,6 +198,12 @@ describe('comparing', () => {
   it('says when there is too little to tell', async () => {
     const answer = await running.json('/api/v1/deploys/compare', { service: 'young' });
     expect(answer).toMatchObject({ verdict: 'too_little_data', regressions: [] });
+  });
+
+  it('does not call the work the same where nothing could have been seen to change', async () => {
+    const answer = await running.json('/api/v1/deploys/compare', { service: 'little' });
+    expect([answer.verdict, answer.normalization.kind]).toEqual(['too_little_data', 'stable']);
+    expect(answer.work.interval[1] - answer.work.interval[0]).toBeGreaterThan(0.2);
   });
 
   it('has the totals of the single questions, in every way to compare', async () => {

@@ -32,12 +32,18 @@ export interface CompareOptions {
   noise: Noise;
   /** What rates of either side are multiplied with. */
   scales: [number, number];
+  /** Standard error that the difference has beside the noise; in scaled rates. */
+  unseen?: number;
 }
 
-function scaled({ rate, variance, df }: Spread, factor: number): Spread {
-  return factor === 1
+function scaled({ rate, variance, df }: Spread, factor: number, more: number): Spread {
+  return factor === 1 && more === 0
     ? { rate, variance, df }
-    : { rate: rate.map(one => one * factor), variance: variance.map(one => one * factor * factor), df };
+    : {
+        rate: rate.map(one => one * factor),
+        variance: variance.map(one => one * factor * factor + more),
+        df,
+      };
 }
 
 /**
@@ -60,10 +66,16 @@ export function compare(base: Cells, head: Cells, functions: number, options: Co
 }
 
 /** As `compare`, without intervals. */
-export function test(base: Cells, head: Cells, functions: number, { noise, scales }: CompareOptions) {
+export function test(
+  base: Cells,
+  head: Cells,
+  functions: number,
+  { noise, scales, unseen = 0 }: CompareOptions,
+) {
   const pooled = pooledRates(base, head, functions);
-  const left = scaled(spread(base, functions, pooled, noise), scales[0]);
-  const right = scaled(spread(head, functions, pooled, noise), scales[1]);
+  const more = unseen ** 2 / 2;
+  const left = scaled(spread(base, functions, pooled, noise), scales[0], more);
+  const right = scaled(spread(head, functions, pooled, noise), scales[1], more);
   const change = new Float64Array(functions);
   const error = new Float64Array(functions);
   const df = new Float64Array(functions);

@@ -87,9 +87,8 @@ export async function statistics(
   let weights = seconds;
   let options: CompareOptions = { noise: OF_RATES, scales: [1, 1] };
   let ofTotals = OF_RATES;
-  let work: Comparison | null = null;
+  const stable = asked.kind === 'stable' ? await stableParts(cells(self, parts), parts) : null;
   if (asked.kind === 'stable') {
-    const stable = await stableParts(cells(self, parts), parts);
     if (stable === null) normalization = { ...asked, kind: 'total' };
     else {
       weights = stable.parts;
@@ -102,7 +101,6 @@ export async function statistics(
       };
       ofTotals = ofMixed;
       normalization = { kind: 'stable', left: 1 / all[0]!, right: part / b };
-      work = compare(...cells(sums, weights), 1, { noise: ofMixed, scales: [part, part] });
     }
   }
   if (normalization.kind === 'total') {
@@ -122,6 +120,15 @@ export async function statistics(
   await setImmediate();
   const ofTotal = compare(...cells(total, weights), count, { ...options, noise: ofTotals });
   await setImmediate();
+  let work: Comparison | null = null;
+  if (stable !== null) {
+    // What is stable is what was not seen to change: the one of it that is known least may have changed by its error.
+    const unseen = ofSelf.error.reduce(
+      (most, one, row) => (stable.isOut[row] === 1 ? most : Math.max(most, one)),
+      0,
+    );
+    work = compare(...cells(sums, weights), 1, { noise: ofMixed, scales: options.scales, unseen });
+  }
   return {
     normalization,
     statistics: {
