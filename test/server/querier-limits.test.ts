@@ -167,16 +167,24 @@ it('answers with as many nodes as are asked for', { timeout: 120_000 }, async ()
     });
     expect(flamegraph!.levels.reduce((sum, { values }) => sum + values.length / 4, 0)).toBe(90_302);
     expect(flamegraph!.total).toBe(BigInt((90_000 * 90_001) / 2));
-    const body = JSON.stringify({
-      profileTypeID: CPU,
-      maxNodes: '65537',
-      start: '1',
-      end: String(Date.now()),
-    });
-    const json = await post(running, 'SelectMergeStacktraces', body, JSON_TYPE);
-    expect([json.status, json.headers.get('x-stackwell-error')]).toEqual([400, 'SW_REQUEST_INVALID']);
+    // 18 MB of names are too much for JSON.
+    const long = Array.from({ length: 90_000 }, (_, at) => ({
+      stack: [`leaf${at}`.padEnd(200, 'x'), 'main'],
+      values: [1],
+    }));
+    expect((await running.ingest(await pprof({ samples: long }), { name: 'long' })).status).toBe(200);
+    const json = (service: string) => {
+      const body = {
+        ...{ profileTypeID: CPU, labelSelector: `{service_name="${service}"}`, maxNodes: '100000' },
+        ...{ start: String(range.start), end: String(range.end) },
+      };
+      return post(running, 'SelectMergeStacktraces', JSON.stringify(body), JSON_TYPE);
+    };
+    expect((await json('wide')).status).toBe(200);
+    const refused = await json('long');
+    expect([refused.status, refused.headers.get('x-stackwell-error')]).toEqual([400, 'SW_REQUEST_INVALID']);
     const few = await client.selectMergeStacktraces({
-      ...{ profileTypeID: CPU, labelSelector: '{}', maxNodes: 100n, ...range },
+      ...{ profileTypeID: CPU, labelSelector: '{service_name="wide"}', maxNodes: 100n, ...range },
       stackTraceSelector: { callSite: [{ name: 'main' }, { name: 'caller299' }] },
     });
     const sum = Array.from({ length: 300 }, (_, at) => 299 * 300 + at + 1).reduce((all, one) => all + one, 0);
