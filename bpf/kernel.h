@@ -127,6 +127,24 @@ struct thread_struct {
 #define SW_THREAD_POINTER(task) BPF_CORE_READ(task, thread.uw.tp_value)
 #endif
 
+/* With CONFIG_SCHED_INFO. Nanoseconds of the run queue's clock. */
+struct sched_info {
+  unsigned long long last_queued; /* 0: it does not wait */
+};
+
+struct rq {
+  __u64 clock;
+};
+
+/* With CONFIG_FAIR_GROUP_SCHED. */
+struct cfs_rq {
+  struct rq *rq;
+};
+
+struct sched_entity {
+  struct cfs_rq *cfs_rq;
+};
+
 struct task_struct {
   unsigned int __state;
   unsigned int flags;
@@ -142,6 +160,8 @@ struct task_struct {
   struct signal_struct *signal;
   struct mm_struct *mm;
   struct thread_struct thread;
+  struct sched_info sched_info;
+  struct sched_entity se;
 };
 
 /* Before 5.14 the member was `volatile long state`. */
@@ -181,6 +201,38 @@ struct pt_regs {
 #else
 #error "only x86-64 and arm64 are known"
 #endif
+
+struct blkcg {
+  struct cgroup_subsys_state css;
+};
+
+struct blkcg_gq {
+  struct blkcg *blkcg;
+};
+
+struct bio {
+  struct blkcg_gq *bi_blkg;
+};
+
+struct gendisk {
+  int major;
+  int first_minor;
+};
+
+struct request_queue {
+  struct gendisk *disk;
+};
+
+struct request {
+  struct request_queue *q;
+  struct bio *bio;
+  __u64 start_time_ns;
+};
+
+/* Before 5.17. */
+struct request___before_5_17 {
+  struct gendisk *rq_disk;
+};
 
 struct bpf_iter_meta {
   __u64 session_id;

@@ -67,7 +67,7 @@ BUILD_PACKAGES=(
 TEST_PACKAGES=(
   clang-19 clang-format-19 binutils musl-tools xz-utils dwz bpftool linux-perf runc busybox-static buildah debootstrap chromium
   fonts-dejavu-core golang-go:go openjdk-17-jdk-headless:javac maven:mvn procps util-linux python3-minimal python3-venv git iproute2 curl
-  elfutils debuginfod libc6-dbg
+  elfutils debuginfod libc6-dbg prometheus:promtool
 )
 
 # stale NAME FILE...: true when the content of the files (folders: all below) differs from when `fresh NAME` was last

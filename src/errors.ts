@@ -56,6 +56,11 @@ export const ERRORS = {
     message: 'no cgroup file system is mounted',
     fix: 'Mount one (cgroup2 at /sys/fs/cgroup on most hosts), or hand it to the container that the agent runs in.',
   },
+  SW_COLLECTOR_UNAVAILABLE: {
+    status: 500,
+    message: 'a collector cannot work on this host: {reason}',
+    fix: 'Others go on. Switch it off (agent.metrics.NAME.enabled: false), or use a kernel that has what it needs.',
+  },
   SW_PORT_TAKEN: {
     status: 500,
     message: 'cannot listen on {address}: {reason}',

@@ -4,6 +4,8 @@
 
 #include <linux/types.h>
 
+#include "../hierarchy.h"
+
 #ifdef __cplusplus
 #define SW_ASSERT(condition) static_assert(condition)
 #else
@@ -167,5 +169,3 @@ enum sw_control {
 };
 
 enum sw_scope { SW_SCOPE_HOST = 0, SW_SCOPE_CGROUPS = 1, SW_SCOPE_PROCESSES = 2 };
-
-enum sw_hierarchy { SW_CGROUP_V2 = 0, SW_CGROUP_CPU, SW_CGROUP_MEMORY, SW_CGROUP_CPUACCT, SW_CGROUP_PIDS };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The JavaScript side: `Profiler` and `probe` of index.d.ts.
+// The JavaScript side: `Profiler` and `probe` of index.d.ts; `Watch` is in watch_object.cc.
 #include <malloc.h>
 #include <napi.h>
 
@@ -9,6 +9,7 @@
 #include "kernel.h"
 #include "probe.h"
 #include "recorder.h"
+#include "watch_object.h"
 
 namespace stackwell {
 
@@ -16,20 +17,6 @@ namespace {
 
 // Tells our objects from any other that a caller may put in `this`.
 constexpr napi_type_tag kProfilerTag = {0x8f3c5d0b1e7a4c26, 0x9b21d47f60ae83c5};
-
-/** Runs `body`; what it throws becomes a JavaScript exception with a code. */
-template <typename Body>
-auto guarded(Napi::Env env, Body body) -> decltype(body()) {
-  try {
-    return body();
-  } catch (const Napi::Error&) {
-    throw;
-  } catch (const Failure& failure) {
-    throw fromFailure(env, failure);
-  } catch (const std::exception& error) {
-    throw fromFailure(env, Failure("SW_INTERNAL", {{"reason", error.what()}}));
-  }
-}
 
 class DrainWorker : public Napi::AsyncWorker {
  public:
@@ -200,17 +187,7 @@ class Profiler : public Napi::ObjectWrap<Profiler> {
   }
 
   Napi::Value programs(const Napi::CallbackInfo& info) {
-    auto out = Napi::Array::New(info.Env());
-    if (!recorder_) return out;
-    uint32_t n = 0;
-    for (const ProgramCost& cost : recorder_->programs()) {
-      auto each = Napi::Object::New(info.Env());
-      each.Set("name", cost.name);
-      each.Set("runNs", Napi::BigInt::New(info.Env(), cost.runNs));
-      each.Set("runCount", Napi::BigInt::New(info.Env(), cost.runCount));
-      out.Set(n++, each);
-    }
-    return out;
+    return fromCosts(info.Env(), recorder_ ? recorder_->programs() : std::vector<ProgramCost>());
   }
 
   Napi::Value chosen(const Napi::CallbackInfo& info) {
@@ -274,6 +251,7 @@ Napi::Value probeKernel(const Napi::CallbackInfo& info) {
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("Profiler", Profiler::define(env));
+  exports.Set("Watch", defineWatch(env));
   exports.Set("probe", Napi::Function::New(env, probeKernel, "probe"));
   return exports;
 }

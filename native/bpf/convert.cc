@@ -309,4 +309,16 @@ Napi::Error fromFailure(Napi::Env env, const Failure& failure) {
   return error;
 }
 
+Napi::Array fromCosts(Napi::Env env, const std::vector<ProgramCost>& costs) {
+  auto out = Napi::Array::New(env, costs.size());
+  for (uint32_t i = 0; i < costs.size(); i++) {
+    auto each = Napi::Object::New(env);
+    each.Set("name", costs[i].name);
+    each.Set("runNs", Napi::BigInt::New(env, costs[i].runNs));
+    each.Set("runCount", Napi::BigInt::New(env, costs[i].runCount));
+    out.Set(i, each);
+  }
+  return out;
+}
+
 }  // namespace stackwell

@@ -6,6 +6,7 @@
 
 #include "columns.h"
 #include "failure.h"
+#include "object.h"
 #include "options.h"
 #include "publishers.h"
 #include "runtimes.h"
@@ -23,5 +24,20 @@ Napi::Object fromWanted(Napi::Env env, const std::vector<WantedRuntime>& wanted)
 Napi::Object fromWanted(Napi::Env env, const std::vector<WantedPublisher>& wanted);
 /** An Error with `code` and `details` of src/errors.ts. */
 Napi::Error fromFailure(Napi::Env env, const Failure& failure);
+Napi::Array fromCosts(Napi::Env env, const std::vector<ProgramCost>& costs);
+
+/** Runs `body`; what it throws becomes a JavaScript exception with a code. */
+template <typename Body>
+auto guarded(Napi::Env env, Body body) -> decltype(body()) {
+  try {
+    return body();
+  } catch (const Napi::Error&) {
+    throw;
+  } catch (const Failure& failure) {
+    throw fromFailure(env, failure);
+  } catch (const std::exception& error) {
+    throw fromFailure(env, Failure("SW_INTERNAL", {{"reason", error.what()}}));
+  }
+}
 
 }  // namespace stackwell

@@ -240,5 +240,55 @@ export class Profiler {
   close(): void;
 }
 
+export interface WatchOptions {
+  /** Folder with the compiled *.bpf.o files. */
+  objects: string;
+  file: string;
+  /** `const volatile` integers of the program, and arrays of 64-bit ones, by name. */
+  knobs?: Record<string, number | bigint | boolean | (number | bigint)[]>;
+  /** Entries of maps. */
+  entries?: Record<string, number>;
+  /** Programs that are left out. */
+  omit?: string[];
+  /** Of the CPU clock that `perf_event` programs run by, on every CPU. */
+  periodNs?: number;
+  /** Maps that are those of another one. */
+  shared?: Record<string, Watch>;
+}
+
+/** Rows of a map; key i is at i × keyBytes, value i at i × words. */
+export interface Rows {
+  keyBytes: number;
+  words: number;
+  keys: Uint8Array;
+  /** Those of a per-CPU map are added up, word by word. */
+  values: BigUint64Array;
+}
+
+/**
+ * The BPF object of one metric collector or event: every program of it is attached. Taken down with close(), with the
+ * environment, and with the process.
+ */
+export class Watch {
+  /** Throws an Error with `code` SW_BPF_LOAD, SW_NATIVE_MISSING or SW_USAGE, and leaves nothing behind. */
+  constructor(options: WatchOptions);
+  /** Number of arguments of a tracepoint of this kernel, or -1 where it has none of the name. Reads BTF: 20 ms. */
+  static tracepointArguments(tracepoint: string): number;
+  /** On the thread pool. */
+  read(map: string): Promise<Rows>;
+  /** Takes out rows, by their keys one after another. */
+  erase(map: string, keys: Uint8Array): void;
+  write(map: string, key: Uint8Array, value: Uint8Array): void;
+  /** Records of a ring since the call before: of each its length (u32), 4 bytes of nothing, and it, padded to 8 bytes. */
+  drain(ring: string): Uint8Array;
+  /** CPUs that came online get their clock, too. */
+  followCpus(): void;
+  programs(): ProgramCost[];
+  /** Of its own maps. */
+  readonly kernelBytes: number;
+  /** Idempotent. */
+  close(): void;
+}
+
 /** What this kernel allows, without loading anything for good: used by `stackwell doctor`. */
 export function probe(objects: string): Record<string, { ok: boolean; detail: string }>;

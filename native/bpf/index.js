@@ -2,4 +2,4 @@
 import { createRequire } from 'node:module';
 
 const addon = createRequire(import.meta.url)('./build/Release/bpf.node');
-export const { Profiler, probe } = addon;
+export const { Profiler, Watch, probe } = addon;

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 
 #include "failure.h"
 #include "kernel.h"
@@ -102,7 +103,7 @@ bpf_program* Object::program(const std::string& name) const {
   return found;
 }
 
-void* Object::knobAddress(const std::string& name, size_t size) {
+void Object::setKnob(const std::string& name, const void* value, size_t bytes, bool narrow) {
   btf* types = bpf_object__btf(object_);
   int section = types ? btf__find_by_name_kind(types, ".rodata", BTF_KIND_DATASEC) : -1;
   bpf_map* constants = nullptr;
@@ -112,13 +113,17 @@ void* Object::knobAddress(const std::string& name, size_t size) {
   }
   if (section > 0 && constants) {
     size_t total;
-    auto* bytes = static_cast<char*>(const_cast<void*>(bpf_map__initial_value(constants, &total)));
+    auto* start = static_cast<char*>(const_cast<void*>(bpf_map__initial_value(constants, &total)));
     const btf_type* type = btf__type_by_id(types, static_cast<__u32>(section));
     const btf_var_secinfo* variable = btf_var_secinfos(type);
     for (int i = 0; i < btf_vlen(type); i++, variable++) {
       const btf_type* declared = btf__type_by_id(types, variable->type);
       if (name != btf__name_by_offset(types, declared->name_off)) continue;
-      if (variable->size == size && variable->offset + size <= total) return bytes + variable->offset;
+      // Little-endian, as every machine that the programs are made for.
+      const bool fits = variable->size == bytes || (narrow && variable->size < bytes);
+      if (!fits || variable->offset + variable->size > total) continue;
+      std::memcpy(start + variable->offset, value, variable->size);
+      return;
     }
   }
   throw Failure("SW_BPF_LOAD", {{"program", file_}, {"reason", "it has no constant " + name}});
@@ -214,6 +219,16 @@ std::vector<std::pair<std::string, int>> Object::programs() const {
   bpf_program* each;
   bpf_object__for_each_program(each, object_) {
     if (int fd = bpf_program__fd(each); fd >= 0) all.emplace_back(bpf_program__name(each), fd);
+  }
+  return all;
+}
+
+std::vector<ProgramCost> Object::costs() const {
+  std::vector<ProgramCost> all;
+  for (const auto& [name, fd] : programs()) {
+    bpf_prog_info info{};
+    __u32 size = sizeof info;
+    if (bpf_obj_get_info_by_fd(fd, &info, &size) == 0) all.push_back({name, info.run_time_ns, info.run_cnt});
   }
   return all;
 }

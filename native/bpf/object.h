@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <cstring>
 #include <string>
 #include <vector>
 
@@ -14,6 +13,12 @@ struct bpf_object;
 struct bpf_program;
 
 namespace stackwell {
+
+/** Run time of a program, which the kernel counts while kernel.bpf_stats_enabled is set. */
+struct ProgramCost {
+  std::string name;
+  uint64_t runNs, runCount;
+};
 
 class Object {
  public:
@@ -26,8 +31,10 @@ class Object {
   /** Sets a `const volatile` of the program; before load(). */
   template <typename T>
   void knob(const std::string& name, T value) {
-    std::memcpy(knobAddress(name, sizeof value), &value, sizeof value);
+    setKnob(name, &value, sizeof value, false);
   }
+  /** Sets a `const volatile`; `narrow`: a 64-bit integer is cut to the size that the program declares. */
+  void setKnob(const std::string& name, const void* value, size_t bytes, bool narrow);
   void resize(const std::string& map, uint32_t entries);
   /** Entries of a hash map are allocated when they are made. */
   void allocateLate(const std::string& map);
@@ -54,11 +61,11 @@ class Object {
   bpf_program* program(const std::string& name) const;
   /** Descriptors of the loaded programs, by name. */
   std::vector<std::pair<std::string, int>> programs() const;
+  std::vector<ProgramCost> costs() const;
   /** Bytes of kernel memory of the maps that are this object's own. */
   uint64_t mapBytes() const;
 
  private:
-  void* knobAddress(const std::string& name, size_t size);
   bpf_map* map(const std::string& name) const;
 
   std::string file_;

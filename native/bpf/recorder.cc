@@ -147,13 +147,8 @@ std::vector<ProgramCost> Recorder::programs() {
   std::lock_guard lock(attached_);
   std::vector<ProgramCost> costs;
   if (closed_) return costs;
-  auto add = [&](Object& object) {
-    for (auto& [name, fd] : object.programs()) {
-      bpf_prog_info info{};
-      __u32 size = sizeof info;
-      if (bpf_obj_get_info_by_fd(fd, &info, &size) == 0)
-        costs.push_back({name, info.run_time_ns, info.run_cnt});
-    }
+  const auto add = [&](const Object& object) {
+    for (ProgramCost& cost : object.costs()) costs.push_back(std::move(cost));
   };
   add(scope_->object());
   for (auto& sampler : samplers_) add(sampler->object());

@@ -28,11 +28,6 @@
 
 namespace stackwell {
 
-struct ProgramCost {
-  std::string name;
-  uint64_t runNs, runCount;
-};
-
 struct Memory {
   uint64_t kernelBytes, userBytes, processes;
   TableStats tables;

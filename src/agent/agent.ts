@@ -4,9 +4,14 @@ import { join } from 'node:path';
 import { type AgentConfig, durationMs } from '../config/config.js';
 import { StackwellError } from '../errors.js';
 import { Containers } from './containers/containers.js';
+import { HIERARCHIES } from './containers/layout.js';
 import { deliver } from './delivery.js';
 import { type Log, oncePerMinute, stderrLog } from './log.js';
-import { agentMetrics, serveMetrics } from './metrics.js';
+import { agentMetrics } from './metrics/agent.js';
+import { COLLECTORS } from './metrics/collectors.js';
+import { Collectors } from './metrics/registry.js';
+import { serveMetrics } from './metrics/serve.js';
+import { Targets } from './metrics/targets.js';
 import { BPF_OBJECTS, loadNative } from './native.js';
 import { Outbox } from './outbox/outbox.js';
 import type { PushSeries } from './outbox/push-request.js';
@@ -117,13 +122,30 @@ export async function startAgent(config: AgentConfig, options: AgentOptions = {}
       deliver: store,
       log,
     });
-    registry = agentMetrics({ sampler, symbols, outbox, profiler, services, pushes, scraper });
+    const targets = new Targets(containers, {
+      host: config.host || hostname(),
+      region: config.region,
+      maxContainers: config.maxContainers,
+    });
+    const collectors = await Collectors.start(COLLECTORS, {
+      Watch: native.Watch,
+      objects,
+      hierarchy: HIERARCHIES.indexOf(containers.layout.hierarchy),
+      targets,
+      settings: config.metrics,
+      log,
+    });
+    undo.push(() => collectors.close());
+    registry = agentMetrics({
+      ...{ sampler, symbols, outbox, profiler, services, pushes, scraper, targets, collectors },
+    });
     sender.start();
     sampler.start();
     scraper?.start();
 
     let closing: Promise<void> | null = null;
     const stop = async () => {
+      collectors.close();
       await Promise.all([sampler.close(), scraper?.close()]);
       await sender.close(options.flushMs ?? 3000);
       await metrics.close();

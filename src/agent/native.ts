@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { fileURLToPath } from 'node:url';
-import type { Profiler } from '#native/bpf';
+import type { Profiler, Watch } from '#native/bpf';
 import type { Delta, encode, Merger } from '#native/profile';
 import { StackwellError } from '../errors.js';
 
@@ -10,6 +10,7 @@ export const BPF_OBJECTS = fileURLToPath(new URL('../../build/bpf', import.meta.
 /** The native parts that an agent needs. Throws SW_NATIVE_MISSING and not a module loader's message. */
 export async function loadNative(): Promise<{
   Profiler: typeof Profiler;
+  Watch: typeof Watch;
   encode: typeof encode;
   Merger: typeof Merger;
   Delta: typeof Delta;
@@ -22,5 +23,11 @@ export async function loadNative(): Promise<{
     load('native/bpf', import('#native/bpf')),
     load('native/profile', import('#native/profile')),
   ]);
-  return { Profiler: bpf.Profiler, encode: profile.encode, Merger: profile.Merger, Delta: profile.Delta };
+  return {
+    Profiler: bpf.Profiler,
+    Watch: bpf.Watch,
+    encode: profile.encode,
+    Merger: profile.Merger,
+    Delta: profile.Delta,
+  };
 }

@@ -174,7 +174,17 @@ export const agentSchema = z.strictObject({
       'read what the threads of a process work on (trace and span), where it publishes its OpenTelemetry thread context',
     ),
   metricsListen: z.string().default('127.0.0.1:4041').describe("address and port of the agent's /metrics"),
+  metrics: z
+    .record(z.string(), z.looseObject({ enabled: z.boolean().default(true) }))
+    .default({})
+    .describe('collectors of kernel metrics by name: `enabled`, and what each takes (docs/metrics.md)'),
+  maxContainers: z
+    .int()
+    .min(0)
+    .default(1000)
+    .describe('containers that have series of their own; more share one, and are counted'),
   host: z.string().default('').describe('host label; empty = host name'),
+  region: z.string().default('').describe('region label of metrics and events'),
   labels: z.record(z.string(), z.string()).default({}).describe('labels added to every profile'),
   serviceName: z
     .string()

@@ -31,12 +31,28 @@ export function startContainer(program: string, ...args: string[]): Container {
     // A shell in front, as most containers have one.
     command: ['/bin/busybox', 'sh', '-c', `${[inside, ...args].join(' ')}; exit 0`],
     fill(root) {
-      mkdirSync(path.join(root, 'bin'), { recursive: true });
-      copyFileSync('/bin/busybox', path.join(root, 'bin/busybox'));
+      withBusybox(root);
       copyFileSync(program, path.join(root, inside));
       chmodSync(path.join(root, inside), 0o755);
     },
   });
+}
+
+/** Starts a command of busybox within limits, as config.json of the OCI runtime specification has them. */
+export function startLimited(
+  resources: { cpu?: { quota: number; period: number }; memory?: { limit: number } },
+  ...command: string[]
+): Container {
+  return run({
+    command: ['/bin/busybox', 'sh', '-c', `${command.join(' ')}; exit 0`],
+    resources,
+    fill: withBusybox,
+  });
+}
+
+function withBusybox(root: string): void {
+  mkdirSync(path.join(root, 'bin'), { recursive: true });
+  copyFileSync('/bin/busybox', path.join(root, 'bin/busybox'));
 }
 
 /**
@@ -66,10 +82,11 @@ interface Contents {
   command: string[];
   user?: 'unprivileged' | 'mapped';
   mounts?: object[];
+  resources?: object;
   fill?(root: string): void;
 }
 
-function run({ command, user, mounts = [], fill }: Contents): Container {
+function run({ command, user, mounts = [], resources, fill }: Contents): Container {
   const id = randomBytes(32).toString('hex');
   const bundle = mkdtempSync(path.join(tmpdir(), 'stackwell-container-'));
   mkdirSync(path.join(bundle, 'rootfs'));
@@ -88,7 +105,7 @@ function run({ command, user, mounts = [], fill }: Contents): Container {
     const file = path.join(bundle, 'config.json');
     const config = JSON.parse(readFileSync(file, 'utf8')) as {
       process: { terminal: boolean; args: string[]; user: { uid: number; gid: number } };
-      linux: { namespaces: object[]; uidMappings?: object[]; gidMappings?: object[] };
+      linux: { namespaces: object[]; resources?: object; uidMappings?: object[]; gidMappings?: object[] };
       hostname: string;
       mounts: object[];
     };
@@ -105,6 +122,7 @@ function run({ command, user, mounts = [], fill }: Contents): Container {
       chownSync(path.join(bundle, 'rootfs'), MAPPED, MAPPED);
     }
     config.mounts.push(...mounts);
+    if (resources !== undefined) config.linux.resources = { ...config.linux.resources, ...resources };
     config.hostname = 'boxed';
     writeFileSync(file, JSON.stringify(config));
     // The program keeps standard output and error for its life: no pipes, or runc's caller would wait for it.

@@ -20,6 +20,7 @@ const PROGRAMS = {
   crowd: { from: ['crowd.c', 'clock.h'], command: C },
   blink: { from: ['blink.c', 'clock.h'], command: C },
   blinks: { from: ['blinks.c'], command: C },
+  crowded: { from: ['crowd.c', 'clock.h'], command: [...C, '-static'] },
   boxed: { from: ['boxed.c', 'clock.h'], command: [...C, '-static'] },
   jitted: { from: ['jitted.c', 'clock.h'], command: C },
   mimic: { from: ['mimic.c', 'clock.h'], command: C },

@@ -6,7 +6,7 @@ import { readSmall } from '../procfs/file.js';
 import { readCgroups } from '../procfs/process.js';
 import { CgroupIndex } from './cgroups.js';
 import type { ContainerInfo, ContainerSource, Scope } from './info.js';
-import { type CgroupLayout, detectLayout } from './layout.js';
+import { type CgroupLayout, detectLayout, parseMounts, readMountinfo } from './layout.js';
 import { recognize } from './recognize.js';
 import { RuncStates } from './runc.js';
 
@@ -28,6 +28,7 @@ export class Containers {
     layout: CgroupLayout = detectLayout(),
     private readonly sources: ContainerSource[] = [],
     states?: RuncStates,
+    private readonly mounts: Map<string, string> = parseMounts(readMountinfo()),
   ) {
     this.layout = layout;
     this.index = new CgroupIndex(layout.mount);
@@ -101,6 +102,28 @@ export class Containers {
       runtime: owner.runtime,
       podUid: owner.podUid || known.info.podUid || recorded?.podUid || '',
     };
+  }
+
+  /** Every container whose cgroup is there now. */
+  async *present(): AsyncGenerator<{ path: string; container: ContainerInfo }> {
+    for (const path of [...this.index.paths()]) {
+      const owner = recognize(path, this.states.byPath);
+      if (owner.kind === 'container' && owner.path === path)
+        yield { path, container: await this.detail(owner) };
+    }
+  }
+
+  /**
+   * Folder of a container's cgroup in the hierarchy of a controller, which on v2 is the only one; null where there is none.
+   * `path` is relative to our hierarchy, as `describe` gives it.
+   */
+  directory(path: string, controller: string): string | null {
+    const v2 = this.layout.hierarchy === 'v2';
+    const mount = v2 ? this.layout.mount : this.mounts.get(controller);
+    if (mount === undefined) return null;
+    // Runtimes give a container the same path in every hierarchy, unless its state says something else.
+    const recorded = v2 ? undefined : this.states.directoryOf(path, controller);
+    return recorded ?? join(mount, path);
   }
 
   /**

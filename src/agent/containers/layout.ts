@@ -3,7 +3,9 @@
 import { readFileSync } from 'node:fs';
 import { StackwellError } from '../../errors.js';
 
-export type Hierarchy = 'v2' | 'cpu' | 'memory' | 'cpuacct' | 'pids';
+/** In the order of bpf/hierarchy.h. */
+export const HIERARCHIES = ['v2', 'cpu', 'memory', 'cpuacct', 'pids'] as const;
+export type Hierarchy = (typeof HIERARCHIES)[number];
 
 export interface CgroupLayout {
   hierarchy: Hierarchy;
@@ -17,11 +19,8 @@ export interface CgroupLayout {
  */
 const V1_CONTROLLERS = ['memory', 'pids', 'cpu', 'cpuacct'] as const;
 
-/**
- * Reads /proc/self/mountinfo text. Where v1 controllers are mounted they win over a v2 hierarchy beside them, which has
- * no controllers then and may be empty. Null when no cgroup file system is mounted.
- */
-export function parseLayout(mountinfo: string): CgroupLayout | null {
+/** Where each controller is mounted, and 'v2'; from the text of /proc/self/mountinfo. */
+export function parseMounts(mountinfo: string): Map<string, string> {
   const mounts = new Map<string, string>();
   for (const line of mountinfo.split('\n')) {
     const [before, after] = line.split(' - ', 2);
@@ -37,6 +36,15 @@ export function parseLayout(mountinfo: string): CgroupLayout | null {
     if (type === 'cgroup')
       for (const option of options?.split(',') ?? []) if (!mounts.has(option)) mounts.set(option, path);
   }
+  return mounts;
+}
+
+/**
+ * Reads /proc/self/mountinfo text. Where v1 controllers are mounted they win over a v2 hierarchy beside them, which has
+ * no controllers then and may be empty. Null when no cgroup file system is mounted.
+ */
+export function parseLayout(mountinfo: string): CgroupLayout | null {
+  const mounts = parseMounts(mountinfo);
   for (const hierarchy of [...V1_CONTROLLERS, 'v2'] as const) {
     const mount = mounts.get(hierarchy);
     if (mount !== undefined) return { hierarchy, mount };
@@ -46,7 +54,16 @@ export function parseLayout(mountinfo: string): CgroupLayout | null {
 
 /** The layout of this host. Throws SW_NO_CGROUPS. */
 export function detectLayout(): CgroupLayout {
-  const layout = parseLayout(readFileSync('/proc/self/mountinfo', 'utf8'));
+  const layout = parseLayout(readMountinfo());
   if (layout === null) throw new StackwellError('SW_NO_CGROUPS');
   return layout;
+}
+
+/** Throws SW_NO_CGROUPS. */
+export function readMountinfo(): string {
+  try {
+    return readFileSync('/proc/self/mountinfo', 'utf8');
+  } catch (error) {
+    throw new StackwellError('SW_NO_CGROUPS', {}, error as Error);
+  }
 }

@@ -79,6 +79,7 @@ export class RuncStates {
   >();
   /** By cgroup path relative to the mount. */
   readonly byPath = new Map<string, RuncContainer['info']>();
+  private readonly folders = new Map<string, RuncContainer['cgroups']>();
 
   constructor(
     private readonly hierarchy: Hierarchy,
@@ -107,8 +108,14 @@ export class RuncStates {
     }
     if (changed) {
       this.byPath.clear();
+      this.folders.clear();
       for (const { container } of this.states.values()) this.index(container);
     }
+  }
+
+  /** Folder of the cgroup of a controller that a container was given, by its path in our hierarchy; null if not recorded. */
+  directoryOf(path: string, controller: string): string | null {
+    return this.folders.get(path)?.[controller] ?? null;
   }
 
   private async read(file: string, runtime: string): Promise<boolean> {
@@ -127,7 +134,9 @@ export class RuncStates {
   private index(container: RuncContainer | null): void {
     const directory = container?.cgroups[this.hierarchy === 'v2' ? '' : this.hierarchy];
     if (container === null || directory === undefined || !directory.startsWith(`${this.mount}/`)) return;
-    this.byPath.set(directory.slice(this.mount.length), container.info);
+    const path = directory.slice(this.mount.length);
+    this.byPath.set(path, container.info);
+    this.folders.set(path, container.cgroups);
   }
 }
 

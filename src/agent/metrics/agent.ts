@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// The agent's own /metrics. Values are read when they are asked for: nothing ticks in between.
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+// What the agent says of itself. Values are read when they are asked for: nothing ticks in between.
 import { Counter, Gauge, Registry } from 'prom-client';
 import type { Profiler } from '#native/bpf';
-import { StackwellError } from '../errors.js';
-import { REASONS, STACK_ENDS } from '../profile/types.js';
-import { DROP_CAUSES, type Outbox } from './outbox/outbox.js';
-import { PUSH_RESULTS, type PushResult } from './outbox/sender.js';
-import { readSmall } from './procfs/file.js';
-import { ATTACH_RESULTS } from './profiling/attach/result.js';
-import type { Sampler } from './profiling/sampler.js';
-import type { SymbolSource } from './profiling/symbols.js';
-import { scrapeMetrics } from './scraping/metrics.js';
-import type { Scraper } from './scraping/scraper.js';
+import { REASONS, STACK_ENDS } from '../../profile/types.js';
+import { DROP_CAUSES, type Outbox } from '../outbox/outbox.js';
+import { PUSH_RESULTS, type PushResult } from '../outbox/sender.js';
+import { readSmall } from '../procfs/file.js';
+import { ATTACH_RESULTS } from '../profiling/attach/result.js';
+import type { Sampler } from '../profiling/sampler.js';
+import type { SymbolSource } from '../profiling/symbols.js';
+import { scrapeMetrics } from '../scraping/metrics.js';
+import type { Scraper } from '../scraping/scraper.js';
+import type { Collectors } from './registry.js';
+import type { Targets } from './targets.js';
 
 export interface MetricSources {
   sampler: Sampler;
@@ -24,6 +23,8 @@ export interface MetricSources {
   pushes: Record<PushResult, number>;
   /** Null where nothing is scraped. */
   scraper: Scraper | null;
+  targets: Targets;
+  collectors: Collectors;
 }
 
 /** CPU seconds of another process of ours; 0 when it does not run. */
@@ -41,7 +42,7 @@ function each(causes: readonly string[], counts: Record<string, number>): Record
 }
 
 export function agentMetrics(sources: MetricSources): Registry {
-  const { sampler, symbols, outbox, profiler, services, pushes } = sources;
+  const { sampler, symbols, outbox, profiler, services, pushes, targets, collectors } = sources;
   const { totals } = sampler;
   const registry = new Registry();
   const common = { registers: [registry] };
@@ -98,7 +99,7 @@ export function agentMetrics(sources: MetricSources): Registry {
     labelNames: ['side'],
     collect() {
       const { kernelBytes, userBytes } = profiler.memory;
-      this.set({ side: 'kernel' }, kernelBytes);
+      this.set({ side: 'kernel' }, kernelBytes + collectors.kernelBytes);
       this.set({ side: 'user' }, userBytes);
     },
   });
@@ -143,15 +144,22 @@ export function agentMetrics(sources: MetricSources): Registry {
   counter('windows_late_total', 'times a window had to wait for the one before', () => totals.lateWindows);
   counter('profiles_total', 'profiles that were made', () => totals.profiles);
   gauge('window_seconds', 'from drain to outbox, last window', () => totals.lastSeconds);
+  const programs = () => [...profiler.programs(), ...collectors.programs()];
   counters(
     'program_run_seconds_total',
     'run time of BPF programs (kernel.bpf_stats_enabled)',
     'program',
-    () => Object.fromEntries(profiler.programs().map(({ name, runNs }) => [name, Number(runNs) / 1e9])),
+    () => Object.fromEntries(programs().map(({ name, runNs }) => [name, Number(runNs) / 1e9])),
   );
   counters('program_runs_total', 'runs of BPF programs (kernel.bpf_stats_enabled)', 'program', () =>
-    Object.fromEntries(profiler.programs().map(({ name, runCount }) => [name, Number(runCount)])),
+    Object.fromEntries(programs().map(({ name, runCount }) => [name, Number(runCount)])),
   );
+  gauge(
+    'containers_omitted',
+    'containers beyond maxContainers, which share one series',
+    () => targets.omitted,
+  );
+  collectors.register(registry);
 
   counter(
     'symbolizer_restarts_total',
@@ -175,48 +183,4 @@ export function agentMetrics(sources: MetricSources): Registry {
   );
   if (sources.scraper !== null) scrapeMetrics(registry, sources.scraper);
   return registry;
-}
-
-/** `address:port`, with IPv6 in brackets. Throws SW_CONFIG_INVALID. */
-export function parseListen(listen: string): { host: string; port: number } {
-  const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(listen);
-  const port = Number(match?.[3]);
-  if (match === null || port > 65_535)
-    throw new StackwellError('SW_CONFIG_INVALID', { reason: `${listen} is not address:port` });
-  return { host: match[1] ?? match[2]!, port };
-}
-
-/** Serves /metrics and nothing else. Throws SW_PORT_TAKEN. */
-export async function serveMetrics(
-  listen: string,
-  registry: () => Registry | null,
-): Promise<{ url: string; close(): Promise<void> }> {
-  const { host, port } = parseListen(listen);
-  const server: Server = createServer((request, response) => {
-    const metrics = registry();
-    if (request.method !== 'GET' || request.url !== '/metrics' || metrics === null) {
-      response.writeHead(metrics === null ? 503 : 404).end();
-      return;
-    }
-    metrics.metrics().then(
-      text => response.writeHead(200, { 'content-type': metrics.contentType }).end(text),
-      error => response.writeHead(500).end(String(error)),
-    );
-  });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', error =>
-      reject(new StackwellError('SW_PORT_TAKEN', { address: listen, reason: error.message }, error)),
-    );
-    server.listen(port, host, resolve);
-  });
-  const address = server.address() as AddressInfo;
-  const name = address.family === 'IPv6' ? `[${address.address}]` : address.address;
-  return {
-    url: `http://${name}:${address.port}/metrics`,
-    close: () =>
-      new Promise(resolve => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
 }

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// How long softirqs waited: bpf/metrics/softirq.bpf.c.
+import { z } from 'zod';
+import { collector } from './collector.js';
+import { boundsKnob, histogram, Latencies } from './latencies.js';
+
+const US = 1e3;
+const BOUNDS = [10 * US, 100 * US, 1000 * US, 10_000 * US];
+/** include/linux/interrupt.h */
+const VECTORS = [
+  'hi',
+  'timer',
+  'net_tx',
+  'net_rx',
+  'block',
+  'irq_poll',
+  'tasklet',
+  'sched',
+  'hrtimer',
+  'rcu',
+];
+
+export const softirq = collector({
+  name: 'softirq',
+  about: 'how long softirqs waited from being raised to being run, by vector',
+  families: [{ name: 'latency_seconds', help: 'from being raised to being run', type: 'histogram' }],
+  options: z.strictObject({}),
+  start({ watch, targets }) {
+    const latencies = new Latencies(watch({ knobs: boundsKnob(BOUNDS) }), targets, BOUNDS);
+    return {
+      overflow: () => latencies.overflow(),
+      async collect() {
+        const rows = await latencies.read();
+        return {
+          latency_seconds: rows.flatMap(row =>
+            histogram({ ...targets.host, vector: VECTORS[row.what] ?? String(row.what) }, row, BOUNDS),
+          ),
+        };
+      },
+    };
+  },
+});
