@@ -4,6 +4,8 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
+#include <linux/perf_event.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -198,7 +200,17 @@ bool Object::call(const std::string& name, void* context, size_t bytes) {
   return bpf_prog_test_run_opts(bpf_program__fd(program(name)), &options) == 0;
 }
 
-void Object::attachToPerfEvent(const std::string& name, int fd) {
+bool Object::attachToCpuClock(const std::string& name, int cpu, uint64_t periodNs) {
+  perf_event_attr attr{};
+  attr.size = sizeof attr;
+  attr.type = PERF_TYPE_SOFTWARE;
+  attr.config = PERF_COUNT_SW_CPU_CLOCK;
+  // A fixed period: with `freq` the kernel would adjust it, and a sample would not be worth the same each
+  // time.
+  attr.sample_period = periodNs;
+  int fd = static_cast<int>(syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC));
+  if (fd < 0 && errno == ENODEV) return false;
+  if (fd < 0) throw Failure("SW_BPF_LOAD", {{"program", name}, {"reason", std::strerror(errno)}});
   Log log;
   bpf_link* link = bpf_program__attach_perf_event(program(name), fd);
   if (!link) {
@@ -207,6 +219,7 @@ void Object::attachToPerfEvent(const std::string& name, int fd) {
     throw Failure("SW_BPF_LOAD", {{"program", name}, {"reason", reason}});
   }
   links_.push_back(link);  // owns fd from here on
+  return true;
 }
 
 void Object::detach() {

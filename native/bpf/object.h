@@ -54,7 +54,9 @@ class Object {
   void iterate(const std::string& program);
   /** Runs a `syscall` program once on a copy of `context` that comes back. False if the kernel did not. */
   bool call(const std::string& program, void* context, size_t bytes);
-  void attachToPerfEvent(const std::string& program, int fd);
+  /** Runs the program each time the software clock of a CPU has run for a period. False when it is offline.
+   */
+  bool attachToCpuClock(const std::string& program, int cpu, uint64_t periodNs);
   void detach();
 
   int mapFd(const std::string& map) const;

@@ -2,9 +2,6 @@
 #include "sampler.h"
 
 #include <bpf/bpf.h>
-#include <linux/perf_event.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -90,17 +87,8 @@ OnCpu::OnCpu(const Options& options, const Object& scope, Stacks& stacks)
 void OnCpu::followCpus(const std::vector<int>& online) {
   for (int cpu : online) {
     if (std::find(cpus_.begin(), cpus_.end(), cpu) != cpus_.end()) continue;
-    perf_event_attr attr{};
-    attr.size = sizeof attr;
-    attr.type = PERF_TYPE_SOFTWARE;
-    attr.config = PERF_COUNT_SW_CPU_CLOCK;
-    // A fixed period: with `freq` the kernel would adjust it, and a sample would not be worth the same each
-    // time.
-    attr.sample_period = periodNs_;
-    int fd = static_cast<int>(syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC));
-    if (fd < 0 && errno == ENODEV) continue;  // offline again meanwhile
-    if (fd < 0) throw Failure("SW_BPF_LOAD", {{"program", "sw_on_cpu"}, {"reason", std::strerror(errno)}});
-    object_.attachToPerfEvent("sw_on_cpu", fd);
+    // Offline again meanwhile: it is looked for the next time.
+    if (!object_.attachToCpuClock("sw_on_cpu", cpu, periodNs_)) continue;
     cpus_.push_back(cpu);
   }
 }

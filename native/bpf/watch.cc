@@ -3,9 +3,6 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <linux/perf_event.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -84,17 +81,9 @@ void Watch::followCpus() {
   if (clocks_.empty()) return;
   for (int cpu : onlineCpus()) {
     if (std::find(cpus_.begin(), cpus_.end(), cpu) != cpus_.end()) continue;
-    for (const std::string& name : clocks_) {
-      perf_event_attr attr{};
-      attr.size = sizeof attr;
-      attr.type = PERF_TYPE_SOFTWARE;
-      attr.config = PERF_COUNT_SW_CPU_CLOCK;
-      attr.sample_period = periodNs_;
-      int fd = static_cast<int>(syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC));
-      if (fd < 0 && errno == ENODEV) break;  // offline again meanwhile
-      if (fd < 0) fail(name, std::strerror(errno));
-      object_.attachToPerfEvent(name, fd);
-    }
+    bool online = true;
+    for (const std::string& name : clocks_) online = online && object_.attachToCpuClock(name, cpu, periodNs_);
+    if (!online) continue;
     cpus_.push_back(cpu);
   }
 }

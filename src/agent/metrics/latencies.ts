@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads bpf/metrics/latency.h: how long things took, by cgroup, in buckets.
+import { z } from 'zod';
 import type { Rows, Watch } from '#native/bpf';
-import type { Sample } from './collector.js';
+import { type CollectorContext, type CollectorPlugin, collector, type Sample } from './collector.js';
 import type { ContainerLabels, Targets } from './targets.js';
 
 /** SW_BUCKETS */
@@ -128,4 +129,60 @@ export function histogram(
   samples.push({ labels: { ...labels, le: '+Inf' }, value: count, suffix: '_bucket' });
   samples.push({ labels, value: ns / 1e9, suffix: '_sum' }, { labels, value: count, suffix: '_count' });
   return samples;
+}
+
+export interface LatencyPlugin extends Pick<CollectorPlugin, 'name' | 'about' | 'families'> {
+  /** ns, ascending, at most 11. */
+  bounds: number[];
+  /** Of them those of containers. */
+  containerBounds?: number[];
+  /** Programs that are left out on this kernel. */
+  omit?(context: CollectorContext): string[];
+  /**
+   * Called once a scrape: which family a row is of (a container's is called `container_` and that), and its labels beside
+   * those of the target.
+   */
+  describe?(): (row: Latency) => { family: string; labels: Record<string, string> };
+}
+
+/** A collector that counts latencies of one or several kinds, of the host and of containers. */
+export function latencyCollector({
+  bounds,
+  containerBounds = [],
+  omit = () => [],
+  describe = () => () => ({ family: 'latency_seconds', labels: {} }),
+  ...plugin
+}: LatencyPlugin): CollectorPlugin {
+  return collector({
+    ...plugin,
+    options: z.strictObject({}),
+    start(context) {
+      const { watch, targets } = context;
+      const latencies = new Latencies(
+        watch({ knobs: boundsKnob(bounds), omit: omit(context) }),
+        targets,
+        bounds,
+      );
+      return {
+        overflow: () => latencies.overflow(),
+        async collect() {
+          const rows = await latencies.read();
+          const of = describe();
+          const samples: Record<string, Sample[]> = {};
+          for (const row of rows) {
+            const { family, labels } = of(row);
+            const { container } = row;
+            const name = container === null ? family : `container_${family}`;
+            samples[name] ??= [];
+            samples[name]!.push(
+              ...(container === null
+                ? histogram({ ...targets.host, ...labels }, row, bounds)
+                : histogram({ ...container, ...labels }, row, bounds, containerBounds)),
+            );
+          }
+          return samples;
+        },
+      };
+    },
+  });
 }

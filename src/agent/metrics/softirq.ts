@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // How long softirqs waited: bpf/metrics/softirq.bpf.c.
-import { z } from 'zod';
-import { collector } from './collector.js';
-import { boundsKnob, histogram, Latencies } from './latencies.js';
+import { latencyCollector } from './latencies.js';
 
 const US = 1e3;
 const BOUNDS = [10 * US, 100 * US, 1000 * US, 10_000 * US];
@@ -20,23 +18,13 @@ const VECTORS = [
   'rcu',
 ];
 
-export const softirq = collector({
+export const softirq = latencyCollector({
   name: 'softirq',
   about: 'how long softirqs waited from being raised to being run, by vector',
   families: [{ name: 'latency_seconds', help: 'from being raised to being run', type: 'histogram' }],
-  options: z.strictObject({}),
-  start({ watch, targets }) {
-    const latencies = new Latencies(watch({ knobs: boundsKnob(BOUNDS) }), targets, BOUNDS);
-    return {
-      overflow: () => latencies.overflow(),
-      async collect() {
-        const rows = await latencies.read();
-        return {
-          latency_seconds: rows.flatMap(row =>
-            histogram({ ...targets.host, vector: VECTORS[row.what] ?? String(row.what) }, row, BOUNDS),
-          ),
-        };
-      },
-    };
-  },
+  bounds: BOUNDS,
+  describe: () => row => ({
+    family: 'latency_seconds',
+    labels: { vector: VECTORS[row.what] ?? String(row.what) },
+  }),
 });
