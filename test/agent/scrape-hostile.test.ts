@@ -135,12 +135,13 @@ test('hostile targets, all at once, and one good one', { timeout: 60_000 }, asyn
     10,
     async () => ((await failed(garbled, 'SW_SCRAPE_UNREACHABLE')) ?? 0) > 0 || null,
   );
+  // Its turns come between those of fourteen others that take all the time that they get.
+  await eventually('the good target, again and again', 20, () => delivered.length >= 2 || null);
   expect(asked).toBe(0);
   expect(await metric(`scrape_up{job="x",target="${good}",profile="goroutine"}`)).toBe(1);
   expect(await metric(`scrape_up{job="x",target="${addresses[0]}",profile="goroutine"}`)).toBe(0);
   expect(process.memoryUsage().rss - before).toBeLessThan(200 << 20);
   await close();
-  expect(delivered.length).toBeGreaterThanOrEqual(2);
   expect(new Set(delivered.map(({ labels }) => labels.instance))).toEqual(new Set([good]));
 });
 
