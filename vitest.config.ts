@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import { defineConfig } from 'vitest/config';
-import { SecondAttempts } from './test/second-attempts.js';
 
 export default defineConfig({
   test: {
@@ -9,9 +8,8 @@ export default defineConfig({
     // fail its own file only.
     pool: 'forks',
     fileParallelism: false,
-    retry: 1,
     testTimeout: 60_000,
     hookTimeout: 180_000,
-    reporters: ['default', new SecondAttempts(), ['json', { outputFile: 'build/test/vitest.json' }]],
+    reporters: ['default', ['json', { outputFile: 'build/test/vitest.json' }]],
   },
 });
