@@ -10,6 +10,7 @@ import {
   detectable,
   OF_PARTS,
   OF_RATES,
+  pooledRates,
   test,
 } from '../../profile/statistics/compare.js';
 import type { Normalization } from '../../profile/statistics/normalization.js';
@@ -48,6 +49,8 @@ const ofMixed: Noise = (rate, _, isReplicated) =>
 /** With fewer than this part of all unchanged, there is nothing to compare with. */
 const LEAST_STABLE = 0.2;
 const MOST_ROUNDS = 20;
+/** Part of what is left that makes up most of it. */
+const MOST_OF_REST = 0.8;
 /** Parts of the greatest clearness from which on two are as clear. */
 const ALIKE = 0.9;
 
@@ -183,16 +186,19 @@ async function stableParts(
         clearest = row;
     if (clearest < 0) return { parts: weights, isOut };
     // What it does to others has the other sign: those with its own changed by themselves.
-    const taken: number[] = [];
+    const alike: number[] = [];
     for (let row = 0; row < count; row++)
       if (
         isOut[row] === 0 &&
         q[row]! < SIGNIFICANT &&
         Math.sign(change[row]!) === Math.sign(change[clearest]!)
-      ) {
-        isOut[row] = 1;
-        taken.push(row);
-      }
+      )
+        alike.push(row);
+    const rest = Array.from({ length: count }, (_, row) => row).filter(
+      row => isOut[row] === 0 && !alike.includes(row),
+    );
+    const taken = mirrored(alike, rest, pooledRates(...whole, count)) ?? alike;
+    for (const row of taken) isOut[row] = 1;
     for (const [at, { value }] of [base, head].entries()) {
       const size = weights[at]!.length;
       const column = weights[at]!;
@@ -205,6 +211,22 @@ async function stableParts(
       }
       if (left < LEAST_STABLE * all[at]!) return null;
     }
+  }
+  return null;
+}
+
+/**
+ * Where several functions that differ alike are but the mirror of what is left: the few of it that make up most of it, when
+ * they are fewer and a smaller part of all. Which of the two is clearest is chance then; that little changed, and the
+ * greater part did not, is likelier. Null where that is not so.
+ */
+function mirrored(alike: number[], rest: number[], part: Float64Array): number[] | null {
+  const sumOf = (rows: number[]) => rows.reduce((sum, row) => sum + part[row]!, 0);
+  const most = MOST_OF_REST * sumOf(rest);
+  const few: number[] = [];
+  for (const row of rest.sort((a, b) => part[b]! - part[a]!).slice(0, alike.length - 1)) {
+    few.push(row);
+    if (sumOf(few) >= most) return sumOf(few) < sumOf(alike) ? few : null;
   }
   return null;
 }
